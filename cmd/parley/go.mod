@@ -1,0 +1,11 @@
+module github.com/parley-go/parley/cmd/parley
+
+go 1.25.0
+
+require github.com/parley-go/parley v0.0.0
+
+replace github.com/parley-go/parley => ../..
+
+require github.com/parley-go/parley/examples v0.0.0
+
+replace github.com/parley-go/parley/examples => ../../examples
