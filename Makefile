@@ -1,0 +1,54 @@
+# Parley's tasks. Everything longer than a line is in scripts/.
+
+SHELL       := bash
+FUZZTIME    ?= 30s
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# A checkout without usable version control must still build.
+GOFLAGS ?= -buildvcs=false
+export GOFLAGS FUZZTIME
+
+# npm writes this file last; it is our mark of a finished installation.
+CLIENTS := interop/node_modules/.package-lock.json
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check test-go test-node test-browser lint bench fuzz fmt
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Start the demo server on 127.0.0.1:8080 (ARGS="--listen host:port" for another address)
+	@scripts/clients $(CLIENTS)
+	go run ./cmd/parley demo $(ARGS)
+
+test: check test-go test-node test-browser ## Run every test, stopping at the first that fails
+
+check: ## Check formatting and run go vet
+	@scripts/formatted
+	go vet work
+
+test-go: ## Run the Go tests of every module under the race detector
+	go test -race work
+
+test-node: $(CLIENTS) ## Run the unmodified clients in Node against a demo server
+	cd interop && node --test *.test.mjs
+
+test-browser: $(CLIENTS) ## Drive the demo's pages in Chromium (CHROMIUM=path for another one)
+	@scripts/browser
+
+lint: check ## Run vet and staticcheck in every module
+	go run $(STATICCHECK) work
+
+bench: ## Run the benchmarks of the root module and of bench/
+	go test -run '^$$' -bench . -benchmem ./... ./bench/...
+
+fuzz: ## Run every fuzz target for FUZZTIME (30s)
+	@scripts/fuzz
+
+fmt: ## Format every Go file
+	go fmt work
+
+$(CLIENTS): interop/package.json interop/package-lock.json
+	cd interop && npm ci --no-audit --no-fund
+	@touch $@
