@@ -1,0 +1,279 @@
+package websocket
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// AcceptOptions are the choices of a server. A nil *AcceptOptions means the zero
+// value.
+type AcceptOptions struct {
+	// Subprotocols are those the server speaks, in order of preference. The
+	// first one the client offers is chosen; none is if it offers none of them,
+	// and the connection is accepted all the same: see [Conn.Subprotocol].
+	Subprotocols []string
+
+	// Origins may connect besides the host of the request itself, for instance
+	// "example.com", "https://example.com:8443", "*.example.com"; see
+	// [CheckOrigin] for how they match. Empty means the same host only.
+	Origins []string
+
+	// InsecureAnyOrigin switches the check of the Origin off: every page in the
+	// world may then connect with the cookies of its visitor.
+	InsecureAnyOrigin bool
+
+	// MaxMessageBytes limits the length of a message from the peer, over all its
+	// fragments. Zero means 1 MiB.
+	MaxMessageBytes int64
+
+	// WriteTimeout is how long a single write may stall, give or take a quarter,
+	// before the connection is closed. Zero means 10 s.
+	WriteTimeout time.Duration
+
+	// CloseTimeout is how long Close waits for the peer. Zero means 5 s.
+	CloseTimeout time.Duration
+
+	// CloseReply chooses the status that answers the peer's close frame;
+	// received is StatusNoStatus if the frame was empty, and returning
+	// StatusNoStatus answers with an empty one. Nil, or a status that must not
+	// be sent, means the same status that was received.
+	CloseReply func(received StatusCode) StatusCode
+}
+
+// IsUpgrade reports whether r asks for a WebSocket: it names "websocket" under
+// Upgrade and "upgrade" under Connection. It does not say that the handshake is
+// in order; [Accept] does.
+func IsUpgrade(r *http.Request) bool {
+	return hasToken(r.Header["Upgrade"], "websocket") && hasToken(r.Header["Connection"], "upgrade")
+}
+
+// Accept performs the server's side of the opening handshake (RFC 6455 §4.2) and
+// takes the connection over from net/http. On an error it has answered the
+// request:
+//
+//	400  the handshake is malformed
+//	403  the Origin is not allowed
+//	405  the method is not GET
+//	426  the request is no WebSocket handshake, or not of version 13
+//	500  the ResponseWriter cannot be hijacked
+//
+// Headers set on w before, cookies for instance, go out with the answer. The
+// context of r ends when the handler returns, not when the peer goes away.
+func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
+	if o == nil {
+		o = &AcceptOptions{}
+	}
+	if no := checkHandshake(r, o); no != nil {
+		return nil, no.answer(w, r)
+	}
+	offered, err := parseTokens(r.Header["Sec-Websocket-Protocol"])
+	if err != nil {
+		return nil, (&refusal{http.StatusBadRequest, err}).answer(w, r)
+	}
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, (&refusal{http.StatusInternalServerError, fmt.Errorf("the connection cannot be taken over: %w", err)}).answer(w, r)
+	}
+	early, err := buffered(rw.Reader)
+	if err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("websocket: accept: %w", err)
+	}
+	c := newConn(nc, false, limits{o.MaxMessageBytes, o.WriteTimeout, o.CloseTimeout}, early)
+	c.subprotocol = choose(o.Subprotocols, offered)
+	c.closeReply = o.CloseReply
+	if err := c.switchProtocols(w.Header(), r.Header.Get("Sec-Websocket-Key")); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("websocket: accept: %w", err)
+	}
+	return c, nil
+}
+
+// refusal is an answer to a handshake that fails.
+type refusal struct {
+	status int
+	err    error
+}
+
+// answer writes the refusal and returns what Accept returns.
+func (no *refusal) answer(w http.ResponseWriter, r *http.Request) error {
+	h := w.Header()
+	switch {
+	case no.status == http.StatusMethodNotAllowed:
+		h.Set("Allow", http.MethodGet)
+	case no.status == http.StatusUpgradeRequired && r.ProtoMajor == 1:
+		h.Set("Upgrade", "websocket")
+		h.Set("Connection", "Upgrade")
+		h.Set("Sec-WebSocket-Version", "13") // RFC 6455 §4.4
+	}
+	reason := strings.TrimPrefix(no.err.Error(), "websocket: ")
+	http.Error(w, reason, no.status)
+	return fmt.Errorf("websocket: accept: %s", reason)
+}
+
+// checkHandshake goes through RFC 6455 §4.2.1.
+func checkHandshake(r *http.Request, o *AcceptOptions) *refusal {
+	refuse := func(status int, reason string) *refusal { return &refusal{status, errors.New(reason)} }
+	h := r.Header
+	switch {
+	case r.Method != http.MethodGet:
+		return refuse(http.StatusMethodNotAllowed, "a WebSocket handshake is a GET request")
+	case !hasToken(h["Upgrade"], "websocket"):
+		return refuse(http.StatusUpgradeRequired, "this is a WebSocket endpoint")
+	case !hasToken(h["Connection"], "upgrade"):
+		return refuse(http.StatusBadRequest, `the Connection header does not contain "upgrade"`)
+	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
+		return refuse(http.StatusBadRequest, "a WebSocket handshake needs HTTP/1.1")
+	case r.Host == "":
+		return refuse(http.StatusBadRequest, "the Host header is missing")
+	case len(h["Sec-Websocket-Version"]) != 1 || h["Sec-Websocket-Version"][0] != "13":
+		return refuse(http.StatusUpgradeRequired, "only version 13 of the protocol is spoken here")
+	case len(h["Sec-Websocket-Key"]) != 1 || !isKey(h["Sec-Websocket-Key"][0]):
+		return refuse(http.StatusBadRequest, "Sec-WebSocket-Key must be given once and be 16 bytes in base64")
+	case r.ContentLength != 0: // else it would be read as frames
+		return refuse(http.StatusBadRequest, "a WebSocket handshake has no body")
+	case o.InsecureAnyOrigin:
+		return nil
+	}
+	if err := CheckOrigin(r, o.Origins); err != nil { // RFC 6455 §4.2.2: 403
+		return &refusal{http.StatusForbidden, err}
+	}
+	return nil
+}
+
+// isKey reports whether s is a 16-byte nonce in base64 (RFC 6455 §4.2.1).
+func isKey(s string) bool {
+	var nonce [18]byte // what 24 characters without padding hold
+	if len(s) != 24 {
+		return false
+	}
+	n, err := base64.StdEncoding.Decode(nonce[:], []byte(s))
+	return err == nil && n == 16
+}
+
+// acceptKey is the answer to a key that proves the handshake was understood
+// (RFC 6455 §4.2.2).
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// buffered returns what net/http has read from the connection already.
+func buffered(r *bufio.Reader) ([]byte, error) {
+	if r == nil {
+		return nil, nil
+	}
+	return r.Peek(r.Buffered())
+}
+
+// ourHeaders are not taken over from the ResponseWriter: they are the
+// handshake's, or speak of a body.
+var ourHeaders = map[string]bool{
+	"Connection":               true,
+	"Content-Encoding":         true,
+	"Content-Length":           true,
+	"Content-Type":             true,
+	"Sec-Websocket-Accept":     true,
+	"Sec-Websocket-Extensions": true,
+	"Sec-Websocket-Protocol":   true,
+	"Sec-Websocket-Version":    true,
+	"Trailer":                  true,
+	"Transfer-Encoding":        true,
+	"Upgrade":                  true,
+}
+
+// switchProtocols writes the answer that completes the handshake (RFC 6455 §4.2.2).
+func (c *Conn) switchProtocols(h http.Header, key string) error {
+	var b bytes.Buffer
+	b.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
+	b.WriteString(acceptKey(key))
+	if c.subprotocol != "" {
+		b.WriteString("\r\nSec-WebSocket-Protocol: ")
+		b.WriteString(c.subprotocol)
+	}
+	b.WriteString("\r\n")
+	if err := h.WriteSubset(&b, ourHeaders); err != nil {
+		return err
+	}
+	b.WriteString("\r\n")
+	return c.writeHandshake(b.Bytes())
+}
+
+// writeHandshake clears the deadlines the HTTP server set for the request and
+// writes under our own.
+func (c *Conn) writeHandshake(p []byte) error {
+	if err := c.nc.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if err := c.nc.SetWriteDeadline(time.Now().Add(c.writeTimeout)); err != nil {
+		return err
+	}
+	if _, err := c.nc.Write(p); err != nil {
+		return err
+	}
+	return c.nc.SetWriteDeadline(time.Time{})
+}
+
+// choose returns the first of ours that is among offered, or "".
+func choose(ours, offered []string) string {
+	for _, p := range ours {
+		if slices.Contains(offered, p) {
+			return p
+		}
+	}
+	return ""
+}
+
+// hasToken reports whether one of the header's comma-separated values is token,
+// without regard to case.
+func hasToken(values []string, token string) bool {
+	for _, v := range values {
+		for part := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(trimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// parseTokens splits the values of a header that is a list of tokens (RFC 9110
+// §5.6.1 and §5.6.2). Empty elements are skipped. The time is linear in the length.
+func parseTokens(values []string) ([]string, error) {
+	var tokens []string
+	for _, v := range values {
+		for part := range strings.SplitSeq(v, ",") {
+			token := trimSpace(part)
+			if !isToken(token) {
+				return nil, errors.New("Sec-WebSocket-Protocol is not a list of tokens")
+			}
+			if token != "" {
+				tokens = append(tokens, token)
+			}
+		}
+	}
+	return tokens, nil
+}
+
+// trimSpace removes optional whitespace (RFC 9110 §5.6.3).
+func trimSpace(s string) string { return strings.Trim(s, " \t") }
+
+// isToken reports whether s has only characters a token may have.
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		alnum := '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !alnum && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
