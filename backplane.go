@@ -1,0 +1,150 @@
+package parley
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+
+	"github.com/parley-go/parley/wire"
+)
+
+// Backplane moves bytes between the nodes of a cluster and knows nothing of
+// what they mean. Package backplanetest checks an implementation. All methods
+// are safe for concurrent use.
+type Backplane interface {
+	// Publish hands data to all subscribers of subject, on this node too. It
+	// may return before they have it, and keeps nothing of data. Messages of
+	// one publisher on one subject arrive in order or not at all.
+	Publish(ctx context.Context, subject string, data []byte) error
+
+	// Subscribe calls receive for each message on subject, one at a time,
+	// until stop is called; after stop has returned, no call begins. A
+	// backplane that is not connected subscribes when it is. receive does not
+	// block and keeps nothing of data.
+	Subscribe(subject string, receive func(data []byte)) (stop func())
+}
+
+// envelope is what travels between nodes: a broadcast, its arguments written
+// as JSON.
+type envelope struct {
+	Node   string            `json:"n"`
+	Kind   audienceKind      `json:"k"`
+	To     string            `json:"t,omitempty"`
+	Except []string          `json:"x,omitempty"`
+	Policy policy            `json:"p,omitempty"`
+	Key    string            `json:"l,omitempty"`
+	Name   string            `json:"e"`
+	Args   []json.RawMessage `json:"a"`
+}
+
+func (h *Hub) subject() string { return "parley." + h.name }
+
+func (h *Hub) joinBackplane(b Backplane) {
+	if b == nil {
+		return
+	}
+	h.backplane = b
+	h.leaveBus = b.Subscribe(h.subject(), h.receive)
+}
+
+func (h *Hub) leaveBackplane() {
+	if h.leaveBus != nil {
+		h.leaveBus()
+	}
+}
+
+func (h *Hub) publish(ctx context.Context, a *Audience, b *broadcast) error {
+	args, err := b.argsFor(wire.JSON)
+	if err != nil {
+		return err
+	}
+	e := envelope{Node: h.node, Kind: a.kind, To: a.name, Except: a.except, Policy: a.policy, Key: a.key, Name: b.name}
+	for _, v := range args.Values {
+		e.Args = append(e.Args, v)
+	}
+	data, err := json.Marshal(&e)
+	if err != nil {
+		return err
+	}
+	return h.backplane.Publish(ctx, h.subject(), data)
+}
+
+// receive delivers what another node has published.
+func (h *Hub) receive(data []byte) {
+	var e envelope
+	if err := json.Unmarshal(data, &e); err != nil {
+		h.core.log.Error("parley: backplane brought an unreadable envelope", "error", err)
+		return
+	}
+	if e.Node == h.node {
+		return
+	}
+	args := wire.Args{}
+	for _, v := range e.Args {
+		args.Values = append(args.Values, v)
+	}
+	a := Audience{hub: h, kind: e.Kind, name: e.To, except: e.Except, policy: e.Policy, key: e.Key}
+	b := &broadcast{name: e.Name, args: []encodedArgs{{wire.JSON, args}}}
+	if err := h.deliver(&a, b); err != nil {
+		h.core.log.Error("parley: delivery from another node failed", "event", e.Name, "error", err)
+	}
+}
+
+// MemoryBackplane joins hubs within one process, each standing for a node: for
+// tests, and for programs with several hubs. The zero value is ready.
+type MemoryBackplane struct {
+	mu   sync.Mutex
+	subs map[string][]*memorySubscription
+}
+
+type memorySubscription struct {
+	mu      sync.Mutex // held during receive: one at a time, and stop waits
+	receive func([]byte)
+	stopped bool
+}
+
+// Publish calls the subscribers before it returns.
+func (b *MemoryBackplane) Publish(_ context.Context, subject string, data []byte) error {
+	b.mu.Lock()
+	subs := b.subs[subject]
+	b.mu.Unlock()
+	for _, s := range subs {
+		s.call(data)
+	}
+	return nil
+}
+
+func (s *memorySubscription) call(data []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped {
+		s.receive(data)
+	}
+}
+
+// Subscribe implements [Backplane].
+func (b *MemoryBackplane) Subscribe(subject string, receive func([]byte)) (stop func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.subs == nil {
+		b.subs = make(map[string][]*memorySubscription)
+	}
+	s := &memorySubscription{receive: receive}
+	b.subs[subject] = append(b.subs[subject][:len(b.subs[subject]):len(b.subs[subject])], s)
+	return func() { b.unsubscribe(subject, s) }
+}
+
+func (b *MemoryBackplane) unsubscribe(subject string, s *memorySubscription) {
+	b.mu.Lock()
+	var rest []*memorySubscription
+	for _, other := range b.subs[subject] {
+		if other != s {
+			rest = append(rest, other)
+		}
+	}
+	b.subs[subject] = rest
+	b.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+}

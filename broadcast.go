@@ -1,0 +1,140 @@
+package parley
+
+import (
+	"context"
+
+	"github.com/parley-go/parley/wire"
+)
+
+// broadcast is one event on its way to an audience. It is encoded once for
+// each codec, and once for each protocol among its receivers; transports frame
+// it once for each form (see wire.Encoded).
+type broadcast struct {
+	name    string
+	values  []any // what to marshal; nil when args came from another node
+	args    []encodedArgs
+	encoded []encodedMessage
+}
+
+type encodedArgs struct {
+	codec wire.Codec
+	args  wire.Args
+}
+
+type encodedMessage struct {
+	protocol wire.Protocol
+	message  *wire.Encoded // nil when the protocol has no words for it
+}
+
+func (h *Hub) broadcast(ctx context.Context, a *Audience, name string, values []any) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	b := &broadcast{name: name, values: values}
+	if h.backplane != nil && a.kind != toOne {
+		if err := h.publish(ctx, a, b); err != nil {
+			return err
+		}
+	}
+	return h.deliver(a, b)
+}
+
+// deliver puts b into the queue of every member on this node.
+func (h *Hub) deliver(a *Audience, b *broadcast) error {
+	members, order := h.index.members(a)
+	if len(members) == 0 {
+		return h.nobody(a, b)
+	}
+	for _, s := range members {
+		if err := b.encode(s.protocol); err != nil {
+			return err
+		}
+	}
+	if order != nil {
+		order.Lock()
+		defer order.Unlock()
+	}
+	var last error
+	for _, s := range members {
+		if e := b.of(s.protocol); e != nil {
+			last = s.enqueue(e, a.policy, a.key)
+		}
+	}
+	if a.kind == toOne {
+		return last
+	}
+	return nil
+}
+
+// nobody is a delivery to an empty audience: arguments that cannot be written
+// are an error all the same.
+func (h *Hub) nobody(a *Audience, b *broadcast) error {
+	if a.kind == toOne {
+		return ErrClosed
+	}
+	_, err := b.argsFor(wire.JSON)
+	return err
+}
+
+func (b *broadcast) encode(p wire.Protocol) error {
+	for i := range b.encoded {
+		if b.encoded[i].protocol == p {
+			return nil
+		}
+	}
+	args, err := b.argsFor(p.Codec())
+	if err != nil {
+		return err
+	}
+	data, err := p.Append(nil, &wire.Message{Kind: wire.Call, Name: b.name, Args: args})
+	if err != nil {
+		return err
+	}
+	m := encodedMessage{protocol: p}
+	if len(data) > 0 {
+		m.message = &wire.Encoded{Data: data, Binary: p.Binary()}
+	}
+	b.encoded = append(b.encoded, m)
+	return nil
+}
+
+func (b *broadcast) of(p wire.Protocol) *wire.Encoded {
+	for i := range b.encoded {
+		if b.encoded[i].protocol == p {
+			return b.encoded[i].message
+		}
+	}
+	return nil
+}
+
+func (b *broadcast) argsFor(c wire.Codec) (wire.Args, error) {
+	for _, a := range b.args {
+		if a.codec == c {
+			return a.args, nil
+		}
+	}
+	if b.values == nil && len(b.args) > 0 {
+		if err := b.decode(); err != nil {
+			return wire.Args{}, err
+		}
+	}
+	args, err := c.Marshal(b.values...)
+	if err != nil {
+		return wire.Args{}, err
+	}
+	b.args = append(b.args, encodedArgs{c, args})
+	return args, nil
+}
+
+// decode turns arguments that another node wrote back into values, for a
+// connection with another codec.
+func (b *broadcast) decode() error {
+	from := b.args[0]
+	b.values = make([]any, len(from.args.Values))
+	for i := range b.values {
+		if err := from.codec.Unmarshal(from.args, i, &b.values[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

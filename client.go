@@ -1,0 +1,328 @@
+package parley
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/parley-go/parley/wire"
+)
+
+// DialFunc opens one connection for a [Client]: it makes a session by
+// NewSession, shakes hands, calls Open, and starts the pipe. Protocol packages
+// write one; applications use their NewClient.
+type DialFunc func(ctx context.Context, cl *Client) (*Session, error)
+
+// ClientOptions configures a client. Nil means all defaults.
+type ClientOptions struct {
+	// Limits bounds what the connection may cost; see [Limits].
+	Limits Limits
+	// Log gets the errors of the client's own handlers. Nil means slog.Default.
+	Log *slog.Logger
+	// Reconnect says how to come back after a loss.
+	Reconnect Backoff
+	// OnConnect runs after each connect and reconnect, before any event is
+	// handled: the place to join groups again. Nil for nothing.
+	OnConnect func(ctx context.Context)
+	// OnDisconnect runs after each loss. err is nil after a goodbye; again
+	// tells whether the client tries to come back. Nil for nothing.
+	OnDisconnect func(err error, again bool)
+}
+
+// Backoff is exponential backoff with full jitter: before its n-th attempt the
+// client waits a random time between zero and Min·2ⁿ, at most Max.
+type Backoff struct {
+	Off      bool          // do not reconnect
+	Min, Max time.Duration // zero means 500 ms and 30 s
+	Attempts int           // in a row, then the client ends; zero means no limit
+}
+
+func (b *Backoff) wait(attempt int) time.Duration {
+	low, high := orDefault(b.Min, 500*time.Millisecond), orDefault(b.Max, 30*time.Second)
+	ceiling := high
+	if attempt < 30 && low<<attempt > 0 {
+		ceiling = min(high, low<<attempt)
+	}
+	return rand.N(ceiling + 1)
+}
+
+// Client is the Go program's end of a connection: the same contracts as a
+// [Hub], from the other side. All methods are safe for concurrent use.
+type Client struct {
+	core *core
+	dial DialFunc
+	opts ClientOptions
+	done chan struct{} // closed when the client has ended for good
+
+	mu      sync.Mutex
+	session *Session      // the connection of the moment; nil between two
+	bye     *wire.Goodbye // what the server said on leaving
+	ended   bool
+	err     error // why it ended
+	tasks   sync.WaitGroup
+}
+
+// NewClient makes a client that connects by dial; protocol packages call it.
+func NewClient(dial DialFunc, o *ClientOptions) *Client {
+	if o == nil {
+		o = &ClientOptions{}
+	}
+	cl := &Client{core: newCore(o.Limits, o.Log), dial: dial, opts: *o, done: make(chan struct{})}
+	cl.core.enter, cl.core.leave = func(*Session) {}, func(*Session) {}
+	cl.core.gone = cl.gone
+	cl.core.peerBye = cl.peerBye
+	if hook := o.OnConnect; hook != nil {
+		run := func(ctx context.Context, _ *Conn) error { hook(ctx); return nil }
+		cl.core.connectHook.Store(&run)
+	}
+	return cl
+}
+
+// NewSession begins a connection; a DialFunc calls it. Whoever calls it must
+// see to it that Closed is called in the end.
+func (cl *Client) NewSession(pipe wire.Pipe, o *SessionOptions) *Session {
+	cl.core.sessions.Add(1)
+	return newSession(cl.core, pipe, o)
+}
+
+// Connect connects, once: its error is that of the one attempt. After it has
+// succeeded, the client reconnects by itself as ClientOptions.Reconnect says.
+func (cl *Client) Connect(ctx context.Context) error {
+	cl.mu.Lock()
+	ended, connected := cl.ended, cl.session != nil
+	cl.mu.Unlock()
+	if ended {
+		return ErrClosed
+	}
+	if connected {
+		return nil
+	}
+	return cl.attempt(ctx)
+}
+
+func (cl *Client) attempt(ctx context.Context) error {
+	cl.mu.Lock()
+	cl.bye = nil
+	cl.mu.Unlock()
+	s, err := cl.dial(ctx, cl)
+	if err != nil {
+		return err
+	}
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.ended || s.ctx.Err() != nil {
+		s.Fail(wire.Goodbye{Code: 1000}, nil)
+		return ErrClosed
+	}
+	cl.session = s
+	return nil
+}
+
+func (cl *Client) peerBye(bye wire.Goodbye) {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	cl.bye = &bye
+}
+
+// gone is the last act of a connection.
+func (cl *Client) gone(s *Session, reason error, connected bool) {
+	defer cl.core.sessions.Done()
+	cl.mu.Lock()
+	current := cl.session == s
+	if current {
+		cl.session = nil
+	}
+	again := current && !cl.ended && !cl.opts.Reconnect.Off && (cl.bye == nil || cl.bye.Reconnect)
+	if again {
+		cl.tasks.Add(1)
+	}
+	cl.mu.Unlock()
+	if !current {
+		return
+	}
+	if cl.opts.OnDisconnect != nil {
+		s.protect("OnDisconnect", func() error { cl.opts.OnDisconnect(reason, again); return nil })
+	}
+	if !again {
+		cl.finish(reason)
+		return
+	}
+	go cl.reconnect() // ends with a connection, the last attempt or Close, which waits for it
+}
+
+func (cl *Client) reconnect() {
+	defer cl.tasks.Done()
+	b := &cl.opts.Reconnect
+	var err error
+	for n := 0; b.Attempts == 0 || n < b.Attempts; n++ {
+		if !sleep(cl.core.ctx, b.wait(n)) {
+			return
+		}
+		if err = cl.attempt(cl.core.ctx); err == nil {
+			return
+		}
+		cl.core.log.Debug("parley: reconnect failed", "attempt", n+1, "error", err)
+	}
+	cl.finish(err)
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (cl *Client) finish(err error) {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if !cl.ended {
+		cl.ended, cl.err = true, err
+		close(cl.done)
+	}
+}
+
+// Close says goodbye and returns when all of the client's goroutines are gone.
+// When ctx ends first, the connection is cut off. A handler of the client must
+// not call it, as it waits for the handlers.
+func (cl *Client) Close(ctx context.Context) error {
+	cl.finish(nil)
+	cl.mu.Lock()
+	s := cl.session
+	cl.mu.Unlock()
+	if s != nil {
+		s.Fail(wire.Goodbye{Code: 1000}, nil)
+	}
+	stop := context.AfterFunc(ctx, func() {
+		if s != nil {
+			s.pipe.CloseNow()
+		}
+	})
+	defer stop()
+	if s == nil {
+		cl.core.cancel()
+	}
+	cl.core.sessions.Wait()
+	cl.core.cancel()
+	cl.tasks.Wait()
+	cl.core.wheel.Stop()
+	return ctx.Err()
+}
+
+// Done is closed when the client has ended for good: by Close, by a goodbye of
+// the server that does not ask it back, or after the last attempt.
+func (cl *Client) Done() <-chan struct{} { return cl.done }
+
+// Err tells, after Done, why the client ended; nil after a goodbye.
+func (cl *Client) Err() error {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return cl.err
+}
+
+func (cl *Client) current() (*Session, error) {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.session == nil {
+		return nil, ErrClosed
+	}
+	return cl.session, nil
+}
+
+// Call calls the hub's handler named name and reads the answer into the
+// variable out points to; a nil out discards it. The error is an *[Error] when
+// the hub failed the call, ErrTimeout, or ErrClosed when there is no
+// connection or it was lost; whether the hub saw the call is then unknown.
+func (cl *Client) Call(ctx context.Context, name string, out any, args ...any) error {
+	s, err := cl.current()
+	if err != nil {
+		return err
+	}
+	answer, err := s.call(ctx, name, args)
+	if err != nil {
+		return err
+	}
+	return readAnswer(s.codec, answer, out)
+}
+
+// Send calls without waiting for, or wanting, an answer.
+func (cl *Client) Send(ctx context.Context, name string, args ...any) error {
+	s, err := cl.current()
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	values, err := s.codec.Marshal(args...)
+	if err != nil {
+		return err
+	}
+	return s.send(&wire.Message{Kind: wire.Call, Name: name, Args: values})
+}
+
+// Stream calls a handler that answers with a stream. Leaving the loop cancels
+// it. A stream that fails yields its error last.
+func (cl *Client) Stream(ctx context.Context, name string, args ...any) iter.Seq2[Value, error] {
+	return func(yield func(Value, error) bool) {
+		s, err := cl.current()
+		if err != nil {
+			yield(Value{}, err)
+			return
+		}
+		w, err := s.begin(wire.StreamCall, name, args)
+		if err != nil {
+			yield(Value{}, err)
+			return
+		}
+		defer s.abandon(w)
+		w.each(ctx, s.codec, yield)
+	}
+}
+
+// each yields the values of a stream until its end.
+func (w *waiter) each(ctx context.Context, codec wire.Codec, yield func(Value, error) bool) {
+	for {
+		values, err := w.next(ctx)
+		for _, v := range values {
+			if !yield(Value{v, codec}, nil) {
+				return
+			}
+		}
+		if err != nil {
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = callEnded(ctx)
+			}
+			yield(Value{}, err)
+			return
+		}
+		if len(values) == 0 {
+			return
+		}
+	}
+}
+
+// Handle registers the handler of what the hub calls by name: an event, or a
+// question to be answered. It panics when there is one already.
+func (cl *Client) Handle(name string, h Handler) { cl.core.handlers.add(name, h) }
+
+// HandleOther registers the handler of what no other handler is named for.
+func (cl *Client) HandleOther(h Handler) { cl.core.handlers.addOther(h) }
+
+// On sets what the client does with the event named name: fn is an ordinary
+// function, as for [Func], without a *Conn.
+func (cl *Client) On(name string, fn any) {
+	h := Func(fn)
+	if h.(*function).conn {
+		panic("parley: a client's function for " + name + " takes a *Conn, which only a hub has")
+	}
+	cl.Handle(name, h)
+}

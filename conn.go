@@ -1,0 +1,170 @@
+package parley
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/parley-go/parley/wire"
+)
+
+// Conn is a client at the hub, whatever protocol and transport it speaks. All
+// methods are safe for concurrent use.
+type Conn struct {
+	// fixed after construction
+	hub     *Hub
+	session *Session
+	user    string
+	request *http.Request
+
+	// guarded by mu
+	mu     sync.Mutex
+	groups map[string]struct{}
+	values map[any]any
+}
+
+// ID is the connection's public name, unique on its hub.
+func (c *Conn) ID() string { return c.session.id }
+
+// Hub is where the connection is.
+func (c *Conn) Hub() *Hub { return c.hub }
+
+// User is who the client is, as decided by [WithUser]; empty when nobody
+// decided.
+func (c *Conn) User() string { return c.user }
+
+// Request is the HTTP request that opened the connection, without its body.
+func (c *Conn) Request() *http.Request { return c.request }
+
+// Transport names the transport of the moment, such as "websocket".
+func (c *Conn) Transport() string { return c.session.pipe.Transport() }
+
+// Protocol names the protocol, such as "json".
+func (c *Conn) Protocol() string { return c.session.protocol.Name() }
+
+// Context ends when the connection has ended.
+func (c *Conn) Context() context.Context { return c.session.ctx }
+
+// Join makes the connection a member of a group. Joining twice is joining
+// once. The error is ErrClosed when the connection has ended, or ErrLimit when
+// it is in too many groups.
+func (c *Conn) Join(group string) error {
+	err := ErrClosed
+	c.session.whileOpen(func() { err = c.join(group) })
+	return err
+}
+
+func (c *Conn) join(group string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, in := c.groups[group]; in {
+		return nil
+	}
+	if len(c.groups) >= c.hub.core.limits.Groups {
+		return ErrLimit
+	}
+	if c.groups == nil {
+		c.groups = make(map[string]struct{})
+	}
+	c.groups[group] = struct{}{}
+	c.hub.index.join(group, c.session)
+	return nil
+}
+
+// Leave ends a membership. Leaving a group one is not in does nothing.
+func (c *Conn) Leave(group string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, in := c.groups[group]; in {
+		delete(c.groups, group)
+		c.hub.index.leave(group, c.session)
+	}
+}
+
+// Groups lists the groups the connection is in, sorted. In OnDisconnect, those
+// it was in.
+func (c *Conn) Groups() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Sorted(maps.Keys(c.groups))
+}
+
+// Set keeps a value with the connection; nil forgets it.
+func (c *Conn) Set(key, value any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if value == nil {
+		delete(c.values, key)
+		return
+	}
+	if c.values == nil {
+		c.values = make(map[any]any)
+	}
+	c.values[key] = value
+}
+
+// Value is what Set has kept, or nil.
+func (c *Conn) Value(key any) any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.values[key]
+}
+
+// Call asks the client: it calls its handler named name and reads the answer
+// into the variable out points to; a nil out discards it. Without a deadline
+// in ctx, Limits.AskTimeout applies. The error is an *[Error] when the client
+// failed the call, ErrTimeout, ErrClosed when the connection ended, or
+// ErrConnecting inside OnConnect.
+func (c *Conn) Call(ctx context.Context, name string, out any, args ...any) error {
+	s := c.session
+	s.mu.Lock()
+	connecting := !s.welcome && s.phase == open
+	s.mu.Unlock()
+	if connecting {
+		return ErrConnecting
+	}
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.hub.core.limits.AskTimeout)
+		defer cancel()
+	}
+	answer, err := s.call(ctx, name, args)
+	if err != nil {
+		return err
+	}
+	return readAnswer(s.codec, answer, out)
+}
+
+// readAnswer reads the first value of an answer; without one, out stays as it
+// is.
+func readAnswer(codec wire.Codec, answer wire.Args, out any) error {
+	if out == nil || len(answer.Values) == 0 {
+		return nil
+	}
+	return codec.Unmarshal(answer, 0, out)
+}
+
+// Close ends the connection with a goodbye that asks the client not to come
+// back by itself. OnDisconnect is told nil.
+func (c *Conn) Close(reason string) {
+	c.session.Fail(wire.Goodbye{Code: 1000, Reason: reason}, nil)
+}
+
+// CloseNow ends the connection without a goodbye.
+func (c *Conn) CloseNow() { c.session.pipe.CloseNow() }
+
+type userKey struct{}
+
+// WithUser returns a context that says who makes a request. HTTP middleware
+// around a mounted hub calls it; the connection's [Conn.User] is the result.
+func WithUser(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, userKey{}, id)
+}
+
+// UserOf is what WithUser has put into ctx, or empty.
+func UserOf(ctx context.Context) string {
+	id, _ := ctx.Value(userKey{}).(string)
+	return id
+}

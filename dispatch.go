@@ -1,0 +1,264 @@
+package parley
+
+import (
+	"context"
+	"runtime/debug"
+	"sync"
+
+	"github.com/parley-go/parley/wire"
+)
+
+// dispatch runs the calls that come in on one connection: in order, a bounded
+// number at a time, each until its end.
+type dispatch struct {
+	session *Session // fixed after construction
+
+	mu      sync.Mutex
+	waiting []*Call
+	bytes   int              // of the waiting calls' arguments
+	workers int              // goroutines that run calls
+	streams int              // goroutines that run streams
+	active  map[string]*Call // running or waiting calls that have an ID
+	paused  bool             // the pipe was asked to pause
+	last    func()           // runs once all is done; set by finish
+}
+
+// push takes a call: it runs at once if fewer than the allowed number run,
+// else it waits for its turn. It does not block.
+func (d *dispatch) push(c *Call) {
+	d.mu.Lock()
+	if d.last != nil {
+		d.mu.Unlock()
+		return
+	}
+	if refusal := d.admit(c); refusal != nil {
+		d.mu.Unlock()
+		d.session.answer(c, refusal)
+		return
+	}
+	if d.workers < d.session.core.limits.Parallelism {
+		d.workers++
+		d.mu.Unlock()
+		go d.work(c) // ends when no call waits; Session.Closed waits for it
+		return
+	}
+	d.waiting = append(d.waiting, c)
+	d.bytes += c.args.Size()
+	pause := !d.paused && d.crowded()
+	d.paused = d.paused || pause
+	d.mu.Unlock()
+	if pause {
+		d.session.pause(true)
+	}
+}
+
+// admit notes the call's ID. Only streams insist on theirs being free:
+// Socket.IO clients may use an ack ID again.
+func (d *dispatch) admit(c *Call) error {
+	if c.ID == "" {
+		return nil
+	}
+	if _, taken := d.active[c.ID]; taken {
+		if c.stream {
+			return Errorf(wire.CodeDuplicate, "call ID %q is already in use", c.ID)
+		}
+		return nil
+	}
+	if d.active == nil {
+		d.active = make(map[string]*Call)
+	}
+	d.active[c.ID] = c
+	return nil
+}
+
+func (d *dispatch) crowded() bool {
+	l := &d.session.core.limits
+	return len(d.waiting) >= l.WaitingCalls || d.bytes >= l.WaitingBytes
+}
+
+func (d *dispatch) work(c *Call) {
+	for c != nil {
+		d.run(c)
+		c = d.next()
+	}
+}
+
+// next takes the call whose turn it is, or ends the worker.
+func (d *dispatch) next() *Call {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.waiting) == 0 {
+		d.workers--
+		d.endIfDone()
+		return nil
+	}
+	c := d.waiting[0]
+	d.waiting[0] = nil
+	d.waiting = d.waiting[1:]
+	d.bytes -= c.args.Size()
+	l := &d.session.core.limits
+	if d.paused && len(d.waiting) <= l.WaitingCalls/2 && d.bytes <= l.WaitingBytes/2 {
+		d.paused = false
+		d.session.pause(false)
+	}
+	return c
+}
+
+func (d *dispatch) run(c *Call) {
+	if c.hook != nil {
+		c.hook()
+		return
+	}
+	if !c.stream {
+		d.session.serve(c)
+		d.forget(c)
+		return
+	}
+	if !d.startStream() {
+		d.session.answer(c, Errorf(wire.CodeBusy, "too many streams on this connection"))
+		d.forget(c)
+		return
+	}
+	go func() { // ends with the stream; Session.Closed waits for it
+		d.session.serve(c)
+		d.forget(c)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.streams--
+		d.endIfDone()
+	}()
+}
+
+// startStream reserves a place: streams run beside the ordered calls.
+func (d *dispatch) startStream() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.streams >= d.session.core.limits.Streams {
+		return false
+	}
+	d.streams++
+	return true
+}
+
+func (d *dispatch) forget(c *Call) {
+	c.cancel(nil)
+	if c.ID == "" {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.active[c.ID] == c {
+		delete(d.active, c.ID)
+	}
+}
+
+// cancel ends the context of a running or waiting call.
+func (d *dispatch) cancel(id string) {
+	d.mu.Lock()
+	c := d.active[id]
+	d.mu.Unlock()
+	if c != nil {
+		c.cancel(errCancelled)
+	}
+}
+
+// finish drops the waiting calls and runs last after the running ones.
+func (d *dispatch) finish(last func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting, d.bytes = nil, 0
+	d.last = last
+	d.endIfDone()
+}
+
+func (d *dispatch) endIfDone() {
+	if d.last != nil && d.workers == 0 && d.streams == 0 {
+		go d.last() // the last goroutine of the session; the hub's Shutdown waits for it
+	}
+}
+
+var errCancelled = &Error{Code: wire.CodeCancelled, Message: "the call was cancelled"}
+
+// serve runs the handler of a call and answers it.
+func (s *Session) serve(c *Call) {
+	s.answer(c, s.handle(c))
+}
+
+func (s *Session) handle(c *Call) error {
+	e := s.core.handlers.find(c.Name, s.opening.FoldNames)
+	if e == nil {
+		if c.unasked(errCancelled) {
+			return nil
+		}
+		return Errorf(wire.CodeNotFound, "no handler named %q", c.Name)
+	}
+	if e.name != "" {
+		c.Name = e.name
+	}
+	if c.stream && e.answers == withResult {
+		return errNotStream(c.Name)
+	}
+	if !c.stream && e.answers == withStream {
+		return errStreaming(c.Name)
+	}
+	if c.ctx.Err() != nil {
+		return context.Cause(c.ctx)
+	}
+	return s.protect(c.Name, func() error { return e.handler.Handle(c.ctx, c) })
+}
+
+// protect runs user code; a panic becomes a logged error.
+func (s *Session) protect(name string, fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.core.log.Error("parley: handler panicked", "handler", name, "conn", s.id, "panic", p, "stack", string(debug.Stack()))
+			s.core.stats.panics.Add(1)
+			err = &Error{Code: wire.CodeInternal, Message: "The server failed to handle this call."}
+		}
+	}()
+	return fn()
+}
+
+// answer tells the caller how the call ended, unless it has been told.
+func (s *Session) answer(c *Call, err error) {
+	if c.ctx != nil && context.Cause(c.ctx) == errCancelled {
+		err = cancelledAnswer(c)
+	}
+	m := &wire.Message{Kind: wire.Result, ID: c.ID, Name: c.Name}
+	if c.stream {
+		m.Kind = wire.End
+	}
+	if err != nil {
+		m.Err = s.report(c, err)
+	}
+	if c.replied || c.unasked(err) {
+		return
+	}
+	s.send(m)
+}
+
+// unasked tells whether the peer wants no word of how the call ended. Clients
+// hear of the failure even of a call that wants no answer, if their protocol
+// has words for that; a server does not.
+func (c *Call) unasked(err error) bool {
+	return c.ID == "" && (err == nil || c.session.conn == nil)
+}
+
+// cancelledAnswer is how a cancelled call ends: a stream just ends, a plain
+// call says that there is no value.
+func cancelledAnswer(c *Call) error {
+	if c.stream {
+		return nil
+	}
+	return errCancelled
+}
+
+// report turns a handler's error into what the caller sees, and logs what the
+// caller must not see.
+func (s *Session) report(c *Call, err error) *wire.Error {
+	e, meant := outward(err, s.codec)
+	if !meant && s.ctx.Err() == nil {
+		s.core.log.Error("parley: handler failed", "handler", c.Name, "conn", s.id, "error", err)
+	}
+	return e
+}

@@ -1,0 +1,84 @@
+package parley
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/parley-go/parley/wire"
+)
+
+// Error is an error meant for the other side. A handler that returns one, or
+// wraps one, tells the caller its Code, Message and Data; any other error is
+// logged, and the caller sees a neutral sentence. On the calling side, a call
+// that the peer failed returns an *Error.
+type Error struct {
+	Code    string // for programs; empty means "error". The hub's own codes are the Code constants of package wire
+	Message string // for people
+	Type    string // a class name, for protocols that show one (SignalR); empty means the protocol's default
+	Data    any    // an optional value, for protocols that carry one (Socket.IO, plain)
+}
+
+// Error returns the message.
+func (e *Error) Error() string { return e.Message }
+
+// Errorf returns an *Error with a formatted message.
+func Errorf(code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// The reasons for which a connection or a call ends from this side. Compare
+// with errors.Is.
+var (
+	// ErrClosed means that the connection has ended, or was never there.
+	ErrClosed = errors.New("parley: connection closed")
+	// ErrSlow means that a client did not read and its queue overflowed.
+	ErrSlow = errors.New("parley: client too slow, send queue full")
+	// ErrIdle means that a client was not heard of within its idle timeout.
+	ErrIdle = errors.New("parley: client not heard of in time")
+	// ErrHandshake means that a client did not finish its handshake in time.
+	ErrHandshake = errors.New("parley: handshake not finished in time")
+	// ErrShutdown means that the hub is shutting down.
+	ErrShutdown = errors.New("parley: hub is shutting down")
+	// ErrTimeout means that a call was not answered in time.
+	ErrTimeout = errors.New("parley: call not answered in time")
+	// ErrConnecting means a question to a client whose OnConnect still runs:
+	// the client could not answer yet.
+	ErrConnecting = errors.New("parley: client is still connecting")
+	// ErrProtocol means that the peer broke the rules of its protocol.
+	ErrProtocol = wire.ErrProtocol
+	// ErrLimit means that a limit of the hub's options was reached.
+	ErrLimit = errors.New("parley: limit reached")
+)
+
+// outward is what a handler's error looks like to the caller, and whether it
+// was meant for them.
+func outward(err error, codec wire.Codec) (e *wire.Error, meant bool) {
+	var own *Error
+	if !errors.As(err, &own) {
+		return &wire.Error{Code: wire.CodeInternal, Message: "The server failed to handle this call."}, false
+	}
+	e = &wire.Error{Code: own.Code, Message: own.Message, Type: own.Type}
+	if e.Code == "" {
+		e.Code = wire.CodeFailed
+	}
+	if own.Data == nil {
+		return e, true
+	}
+	if a, err := codec.Marshal(own.Data); err == nil {
+		e.Data = a.Values[0]
+	}
+	return e, true
+}
+
+// inward is a failure that arrived, as the caller's error.
+func inward(e *wire.Error, codec wire.Codec) error {
+	own := &Error{Code: e.Code, Message: e.Message, Type: e.Type}
+	if e.Data == nil {
+		return own
+	}
+	var data any
+	if codec.Unmarshal(wire.Args{Values: [][]byte{e.Data}}, 0, &data) == nil {
+		own.Data = data
+	}
+	return own
+}

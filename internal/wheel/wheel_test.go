@@ -1,0 +1,83 @@
+package wheel
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestTimersFireOnceAndInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := New(100 * time.Millisecond)
+		start := time.Now()
+		for _, want := range []time.Duration{0, 100 * time.Millisecond, 950 * time.Millisecond, 10 * time.Minute} {
+			fired := make(chan time.Duration, 2)
+			timer := &Timer{Fire: func() { fired <- time.Since(start) }}
+			start = time.Now()
+			w.Reset(timer, want)
+			got := <-fired
+			if got < want-100*time.Millisecond || got > want+200*time.Millisecond {
+				t.Errorf("timer of %v fired after %v", want, got)
+			}
+			time.Sleep(2 * want)
+			if len(fired) > 0 {
+				t.Errorf("timer of %v fired twice", want)
+			}
+		}
+		w.Stop()
+	})
+}
+
+func TestResetMovesAndCancelUnsets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := New(time.Second)
+		fired := 0
+		moved := &Timer{Fire: func() { fired++ }}
+		gone := &Timer{Fire: func() { t.Error("a cancelled timer fired") }}
+		w.Reset(moved, 5*time.Second)
+		w.Reset(gone, 5*time.Second)
+		time.Sleep(3 * time.Second)
+		w.Reset(moved, 5*time.Second)
+		w.Cancel(gone)
+		time.Sleep(4 * time.Second)
+		if fired != 0 {
+			t.Fatal("a moved timer fired at its first time")
+		}
+		time.Sleep(3 * time.Second)
+		if fired != 1 {
+			t.Fatalf("fired %d times, want 1", fired)
+		}
+		w.Stop()
+	})
+}
+
+func TestGoroutineEndsWithLastTimerAndComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := New(time.Second)
+		fired := make(chan bool, 1)
+		timer := &Timer{Fire: func() { fired <- true }}
+		for range 3 {
+			w.Reset(timer, time.Second)
+			<-fired
+			time.Sleep(3 * time.Second) // a wheel left running would keep the bubble alive below
+		}
+	})
+}
+
+func TestFireMayResetItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := New(time.Second)
+		n := 0
+		timer := &Timer{}
+		timer.Fire = func() {
+			if n++; n < 5 {
+				w.Reset(timer, 2*time.Second)
+			}
+		}
+		w.Reset(timer, 2*time.Second)
+		time.Sleep(time.Minute)
+		if n != 5 {
+			t.Fatalf("fired %d times, want 5", n)
+		}
+	})
+}

@@ -1,0 +1,489 @@
+package parley
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-go/parley/internal/wheel"
+	"github.com/parley-go/parley/wire"
+)
+
+// Session is one connection from its first byte to its goodbye, as a protocol
+// package drives it; applications see the [Conn]. A protocol package makes a
+// session for a pipe, shakes hands, and calls Open; from then on it hands up
+// messages by Receive or ReceiveData, lets the pipe Take, and tells when the
+// pipe is Closed. All methods are safe for concurrent use and none blocks.
+type Session struct {
+	// fixed after construction
+	core *core
+	pipe wire.Pipe
+	id   string
+	conn *Conn // nil on a Client
+	ctx  context.Context
+	end  context.CancelCauseFunc
+
+	// fixed by Open
+	opening  Opening
+	protocol wire.Protocol
+	codec    wire.Codec
+
+	queue queue
+	calls dispatch
+	asks  pending
+	timer wheel.Timer
+	heard atomic.Int64 // when the peer was last heard of, in nanoseconds; 0 while its idle time does not count
+
+	mu      sync.Mutex
+	phase   phase
+	reason  error // why it ends; nil after an ordinary goodbye
+	pauses  int   // how many parts of the session want the pipe paused
+	late    []byte
+	welcome bool // OnConnect has agreed
+}
+
+type phase uint8
+
+const (
+	shaking phase = iota // made, not open
+	open
+	closing // goodbye said, pipe not yet gone
+	closed
+)
+
+// SessionOptions says how a session begins.
+type SessionOptions struct {
+	// ID is the connection's public name; empty means 128 random bits.
+	ID string
+	// HandshakeTimeout bounds the time until Open. Zero means 15 seconds.
+	HandshakeTimeout time.Duration
+	// Late is what to send when the handshake took too long; nil for nothing.
+	Late []byte
+}
+
+// Opening is what a protocol package has settled when its handshake is done.
+type Opening struct {
+	// Protocol is how messages are written from now on.
+	Protocol wire.Protocol
+	// Welcome is sent before anything else, once OnConnect has agreed; nil for
+	// nothing.
+	Welcome []byte
+	// Refusal words the error of an OnConnect that did not agree. It is sent
+	// in place of Welcome. Nil means Welcome and then the protocol's Close.
+	Refusal func(*wire.Error) []byte
+	// KeepAlive is the time between two pings. Zero means the hub's option,
+	// negative none.
+	KeepAlive time.Duration
+	// PingPipe asks for the pings of the transport rather than of the protocol.
+	PingPipe bool
+	// IdleTimeout closes a connection of which nothing was heard for so long.
+	// Zero means the hub's option, negative none.
+	IdleTimeout time.Duration
+	// IdleAfterPing starts the idle time only with the peer's first Ping, as
+	// SignalR does.
+	IdleAfterPing bool
+	// CallPrefix stands before the numbers of this side's own calls.
+	CallPrefix string
+	// FoldNames finds handlers without regard to case.
+	FoldNames bool
+}
+
+func newSession(c *core, pipe wire.Pipe, o *SessionOptions) *Session {
+	if o == nil {
+		o = &SessionOptions{}
+	}
+	s := &Session{core: c, pipe: pipe, id: o.ID, late: o.Late}
+	if s.id == "" {
+		s.id = NewID()
+	}
+	s.ctx, s.end = context.WithCancelCause(c.ctx)
+	s.queue.maxBytes, s.queue.maxMessages = c.limits.QueueBytes, c.limits.QueueMessages
+	s.queue.held = true
+	s.calls.session = s
+	s.timer.Fire = s.tick
+	timeout := o.HandshakeTimeout
+	if timeout == 0 {
+		timeout = 15 * time.Second
+	}
+	c.wheel.Reset(&s.timer, timeout)
+	return s
+}
+
+// ID is the connection's public name.
+func (s *Session) ID() string { return s.id }
+
+// Conn is the connection as handlers see it; nil on a [Client].
+func (s *Session) Conn() *Conn { return s.conn }
+
+// Context ends when the connection has ended.
+func (s *Session) Context() context.Context { return s.ctx }
+
+// Open ends the handshake. OnConnect runs next, in call order; until it has
+// agreed, nothing is sent and calls wait. Open may be called once.
+func (s *Session) Open(o Opening) {
+	s.opening, s.protocol, s.codec = o, o.Protocol, o.Protocol.Codec()
+	s.asks.prefix = o.CallPrefix
+	s.mu.Lock()
+	if s.phase != shaking {
+		s.mu.Unlock()
+		return
+	}
+	s.phase = open
+	s.mu.Unlock()
+	if !o.IdleAfterPing {
+		s.Heard()
+	}
+	s.core.wheel.Reset(&s.timer, s.nextTick())
+	if s.core.onConnect() == nil {
+		s.connect()
+		return
+	}
+	s.calls.push(&Call{session: s, hook: s.connect})
+}
+
+// connect asks OnConnect and then lets the queue flow.
+func (s *Session) connect() {
+	s.whileOpen(func() { s.core.enter(s) })
+	if err := s.askConnect(); err != nil {
+		s.refuse(err)
+		return
+	}
+	s.mu.Lock()
+	s.welcome = true
+	s.mu.Unlock()
+	s.core.stats.opened.Add(1)
+	s.queue.release(s.encoded(s.opening.Welcome))
+	s.pipe.Wake()
+}
+
+// whileOpen runs fn unless the session is ending, so that what fn registers is
+// there when the end takes it away again.
+func (s *Session) whileOpen(fn func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != open {
+		return false
+	}
+	fn()
+	return true
+}
+
+func (s *Session) askConnect() error {
+	hook := s.core.onConnect()
+	if hook == nil {
+		return nil
+	}
+	return s.protect("OnConnect", func() error { return hook(s.ctx, s.conn) })
+}
+
+func (s *Session) refuse(err error) {
+	e, meant := outward(err, s.codec)
+	if !meant {
+		s.core.log.Error("parley: OnConnect failed", "conn", s.id, "error", err)
+	}
+	bye := wire.Goodbye{Code: 1008, Reason: e.Message, Failed: true}
+	if s.opening.Refusal != nil {
+		s.finish(bye, err, s.encoded(s.opening.Refusal(e)))
+		return
+	}
+	s.finish(bye, err, s.encoded(s.opening.Welcome), s.goodbye(bye))
+}
+
+func (s *Session) encoded(data []byte) *wire.Encoded {
+	if len(data) == 0 {
+		return nil
+	}
+	return &wire.Encoded{Data: data, Binary: s.protocol != nil && s.protocol.Binary()}
+}
+
+// ReceiveData parses one whole message and receives it. A message that breaks
+// the protocol closes the connection with code 1002.
+func (s *Session) ReceiveData(data []byte) {
+	var m wire.Message
+	if err := s.protocol.Parse(data, &m); err != nil {
+		s.Fail(wire.Goodbye{Code: 1002, Reason: err.Error(), Failed: true}, errors.Join(ErrProtocol, err))
+		return
+	}
+	s.Receive(&m)
+}
+
+// Receive takes one message of the peer. It keeps nothing of m.
+func (s *Session) Receive(m *wire.Message) {
+	s.core.stats.received.Add(1)
+	if s.heard.Load() != 0 || m.Kind == wire.Ping {
+		s.Heard()
+	}
+	switch m.Kind {
+	case wire.Call, wire.StreamCall:
+		s.called(m)
+	case wire.Result, wire.End:
+		s.answered(m)
+	case wire.Item:
+		s.asks.item(m.ID, m.Args)
+	case wire.Cancel:
+		s.calls.cancel(m.ID)
+	case wire.Ping:
+		s.send(&wire.Message{Kind: wire.Pong, ID: m.ID})
+	case wire.Close:
+		s.peerClosed(m.Bye)
+	}
+}
+
+func (s *Session) called(m *wire.Message) {
+	c := &Call{Name: m.Name, ID: m.ID, session: s, stream: m.Kind == wire.StreamCall, args: m.Args.Clone()}
+	c.ctx, c.cancel = context.WithCancelCause(s.ctx)
+	s.calls.push(c)
+}
+
+func (s *Session) answered(m *wire.Message) {
+	if m.Err != nil {
+		s.asks.resolve(m.ID, wire.Args{}, inward(m.Err, s.codec))
+		return
+	}
+	s.asks.resolve(m.ID, m.Args.Clone(), nil)
+}
+
+func (s *Session) peerClosed(bye wire.Goodbye) {
+	var reason error
+	if bye.Failed {
+		reason = &wire.CloseError{Code: bye.Code, Reason: bye.Reason}
+	}
+	if s.core.peerBye != nil {
+		s.core.peerBye(bye)
+	}
+	s.Fail(wire.Goodbye{Code: 1000}, reason)
+}
+
+// Heard notes a sign of life of the peer.
+func (s *Session) Heard() { s.heard.Store(time.Now().UnixNano()) }
+
+// Take is the pipe's: see [wire.Receiver].
+func (s *Session) Take(batch []*wire.Encoded) []*wire.Encoded {
+	n := len(batch)
+	batch = s.queue.take(batch)
+	s.core.stats.sent.Add(int64(len(batch) - n))
+	return batch
+}
+
+// Send queues bytes that the protocol package has written itself.
+func (s *Session) Send(e *wire.Encoded) error { return s.enqueue(e, closeSlow, "") }
+
+// send writes m in the connection's protocol and queues it.
+func (s *Session) send(m *wire.Message) error {
+	data, err := s.protocol.Append(nil, m)
+	if err != nil || len(data) == 0 {
+		return err
+	}
+	return s.enqueue(&wire.Encoded{Data: data, Binary: s.protocol.Binary()}, closeSlow, "")
+}
+
+func (s *Session) enqueue(e *wire.Encoded, p policy, key string) error {
+	dropped, full, err := s.queue.put(e, p, key)
+	s.core.stats.drop(p, dropped)
+	if full {
+		s.Fail(wire.Goodbye{Code: 1013, Reason: "too slow", Failed: true, Reconnect: true}, ErrSlow)
+	}
+	if err != nil {
+		return err
+	}
+	s.pipe.Wake()
+	return nil
+}
+
+// Fail ends the connection from this side: with the protocol's goodbye, then
+// the transport's. reason is what OnDisconnect will be told; nil for an
+// ordinary end. Only the first call counts.
+func (s *Session) Fail(bye wire.Goodbye, reason error) {
+	s.finish(bye, reason, s.goodbye(bye))
+}
+
+// Refuse ends the connection with the protocol's own last words, such as a
+// handshake error.
+func (s *Session) Refuse(words []byte, bye wire.Goodbye, reason error) {
+	s.finish(bye, reason, s.encoded(words))
+}
+
+func (s *Session) finish(bye wire.Goodbye, reason error, last ...*wire.Encoded) {
+	s.mu.Lock()
+	if s.phase >= closing {
+		s.mu.Unlock()
+		return
+	}
+	s.phase, s.reason = closing, reason
+	slow, connecting := errors.Is(reason, ErrSlow), !s.welcome
+	s.mu.Unlock()
+	s.core.leave(s)
+	dropped := s.queue.finish(slow || connecting, last...)
+	if slow {
+		s.core.stats.slow.Add(int64(dropped))
+	}
+	s.pipe.Close(bye.Code, cut(bye.Reason))
+}
+
+func (s *Session) goodbye(bye wire.Goodbye) *wire.Encoded {
+	s.mu.Lock()
+	began := s.phase != shaking
+	s.mu.Unlock()
+	if !began {
+		return s.encoded(s.late)
+	}
+	data, err := s.protocol.Append(nil, &wire.Message{Kind: wire.Close, Bye: bye})
+	if err != nil {
+		return nil
+	}
+	return s.encoded(data)
+}
+
+// Closed is the pipe's last call: see [wire.Receiver].
+func (s *Session) Closed(err error) {
+	s.mu.Lock()
+	if s.phase == closed {
+		s.mu.Unlock()
+		return
+	}
+	if s.phase < closing {
+		s.reason = err
+	}
+	s.phase = closed
+	reason, connected := s.reason, s.welcome
+	s.mu.Unlock()
+	s.core.wheel.Cancel(&s.timer)
+	s.core.leave(s)
+	s.queue.finish(true)
+	s.end(ErrClosed)
+	s.asks.end(ErrClosed)
+	s.calls.finish(func() { s.core.gone(s, reason, connected) })
+}
+
+// pause counts the parts of the session that want the pipe to stop reading.
+func (s *Session) pause(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if on {
+		s.pauses++
+	} else {
+		s.pauses--
+	}
+	if on && s.pauses == 1 {
+		s.pipe.Pause()
+	}
+	if !on && s.pauses == 0 {
+		s.pipe.Resume()
+	}
+}
+
+// call asks the peer and waits for the answer.
+func (s *Session) call(ctx context.Context, name string, args []any) (wire.Args, error) {
+	w, err := s.begin(wire.Call, name, args)
+	if err != nil {
+		return wire.Args{}, err
+	}
+	select {
+	case <-w.done:
+		return w.args, w.err
+	case <-ctx.Done():
+		s.abandon(w)
+		return wire.Args{}, callEnded(ctx)
+	}
+}
+
+// begin sends a call that wants an answer.
+func (s *Session) begin(kind wire.Kind, name string, args []any) (*waiter, error) {
+	values, err := s.codec.Marshal(args...)
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.asks.add(kind == wire.StreamCall, s.pause)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.send(&wire.Message{Kind: kind, ID: w.id, Name: name, Args: values}); err != nil {
+		s.asks.remove(w.id)
+		return nil, err
+	}
+	return w, nil
+}
+
+// abandon tells the peer that the answer is no longer wanted.
+func (s *Session) abandon(w *waiter) {
+	if s.asks.remove(w.id) == nil {
+		return
+	}
+	if w.items != nil {
+		w.items.takeAll()
+	}
+	s.send(&wire.Message{Kind: wire.Cancel, ID: w.id})
+}
+
+func callEnded(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return errors.Join(ErrTimeout, ctx.Err())
+	}
+	return context.Cause(ctx)
+}
+
+// tick runs on the timer wheel: handshake deadline, keep-alive, idle timeout.
+func (s *Session) tick() {
+	s.mu.Lock()
+	now := s.phase
+	s.mu.Unlock()
+	if now == shaking {
+		s.Fail(wire.Goodbye{Code: 1008, Reason: "handshake timeout", Failed: true}, ErrHandshake)
+		return
+	}
+	if now != open {
+		return
+	}
+	if s.idle() {
+		s.Fail(wire.Goodbye{Code: 1001, Reason: "not heard of in time", Failed: true, Reconnect: true}, ErrIdle)
+		return
+	}
+	s.ping()
+	s.core.wheel.Reset(&s.timer, s.nextTick())
+}
+
+func (s *Session) idle() bool {
+	heard, limit := s.heard.Load(), s.idleTimeout()
+	return heard != 0 && limit > 0 && time.Duration(time.Now().UnixNano()-heard) >= limit
+}
+
+func (s *Session) ping() {
+	if s.keepAlive() <= 0 {
+		return
+	}
+	if s.opening.PingPipe {
+		s.pipe.Ping()
+		return
+	}
+	s.send(&wire.Message{Kind: wire.Ping})
+}
+
+func (s *Session) keepAlive() time.Duration {
+	return orDefault(s.opening.KeepAlive, s.core.limits.KeepAlive)
+}
+
+func (s *Session) idleTimeout() time.Duration {
+	return orDefault(s.opening.IdleTimeout, s.core.limits.IdleTimeout)
+}
+
+func (s *Session) nextTick() time.Duration {
+	if k := s.keepAlive(); k > 0 {
+		return k
+	}
+	if i := s.idleTimeout(); i > 0 {
+		return i / 2
+	}
+	return time.Hour
+}
+
+// Request is the HTTP request that opened the connection, without its body;
+// nil on a [Client].
+func (s *Session) Request() *http.Request {
+	if s.conn == nil {
+		return nil
+	}
+	return s.conn.request
+}
