@@ -120,6 +120,13 @@ func newWebSocket(c *websocket.Conn, o *Options) *WebSocket {
 	return p
 }
 
+// Refuse says goodbye to a peer instead of Run. It returns when the socket is
+// closed, within the close timeout.
+func (p *WebSocket) Refuse(code int, reason string) {
+	p.conn.Close(websocket.StatusCode(code), reason)
+	p.cancel()
+}
+
 // Run reads until the pipe has ended. It returns after rcv.Closed has, when
 // all goroutines of the pipe are gone.
 func (p *WebSocket) Run(rcv wire.Receiver) {
