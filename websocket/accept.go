@@ -114,6 +114,9 @@ func (no *refusal) answer(w http.ResponseWriter, r *http.Request) error {
 		h.Set("Connection", "Upgrade")
 		h.Set("Sec-WebSocket-Version", "13") // RFC 6455 §4.4
 	}
+	if r.ContentLength != 0 && no.status != http.StatusUpgradeRequired {
+		h.Set("Connection", "close") // or net/http would wait for the body before it answers
+	}
 	reason := strings.TrimPrefix(no.err.Error(), "websocket: ")
 	http.Error(w, reason, no.status)
 	return fmt.Errorf("websocket: accept: %s", reason)
