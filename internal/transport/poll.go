@@ -3,7 +3,6 @@ package transport
 import (
 	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/parley-go/parley/wire"
@@ -12,8 +11,8 @@ import (
 // ErrPolling means a poll while another one waits.
 var ErrPolling = errors.New("transport: another poll is waiting")
 
-// ErrGone means a request to a pipe that has ended.
-var ErrGone = errors.New("transport: connection has ended")
+// ErrIdle is what a pipe ends with when no poll came within its idle time.
+var ErrIdle = errors.New("transport: no poll in time")
 
 // PollOptions are the manners of one protocol's polls.
 type PollOptions struct {
@@ -26,6 +25,9 @@ type PollOptions struct {
 	Idle time.Duration
 	// WriteTimeout bounds one response. Zero means 10 s.
 	WriteTimeout time.Duration
+	// CloseTimeout bounds the wait for the poll that fetches a goodbye. Zero
+	// means 5 s.
+	CloseTimeout time.Duration
 	// Write answers a poll: with a batch, or with an empty one when the wait
 	// is over. last tells that the pipe has been closed and this is all.
 	Write func(w http.ResponseWriter, r *http.Request, batch []*wire.Encoded, last bool) error
@@ -40,39 +42,52 @@ type PollOptions struct {
 // Poll is a pipe of HTTP requests: GETs that wait for messages, POSTs that
 // bring them. The protocol's HTTP handlers call Serve and Receive.
 type Poll struct {
-	rcv  wire.Receiver // fixed after construction
-	o    PollOptions
-	idle *time.Timer
-
-	receiving sync.Mutex     // held while a message is handed up: one at a time
-	requests  sync.WaitGroup // inside Serve or Receive
-	wake      chan struct{}  // has an element when there may be something to take
-
-	mu      sync.Mutex
-	waiting chan struct{} // of the poll that waits: closed when another takes its place; nil when none waits
-	bye     bool          // Close was called
-	ended   bool
-	resumed chan struct{} // closed by Resume; nil when not paused
-	gone    chan struct{} // closed when the pipe has ended
+	requests
+	o    PollOptions   // fixed after construction
+	idle *time.Timer   // runs while no poll waits
+	mine chan struct{} // guarded by mu: of the poll that waits, closed when another takes its place; nil when none waits
 }
 
 // NewPoll makes a pipe under rcv. It ends by Close, CloseNow, or its idle time.
 func NewPoll(rcv wire.Receiver, o *PollOptions) *Poll {
-	p := &Poll{rcv: rcv, o: *o, wake: make(chan struct{}, 1), gone: make(chan struct{})}
+	p := &Poll{requests: newRequests(rcv), o: *o}
 	p.o.Wait, p.o.Idle = orDefault(o.Wait, 25*time.Second), orDefault(o.Idle, 15*time.Second)
 	p.o.WriteTimeout = orDefault(o.WriteTimeout, 10*time.Second)
-	p.idle = time.AfterFunc(max(p.o.Idle, 0), func() { p.end(errIdle) })
-	if p.o.Idle < 0 {
-		p.idle.Stop()
-	}
+	p.o.CloseTimeout = orDefault(o.CloseTimeout, 5*time.Second)
+	p.idle = time.AfterFunc(p.patience(), p.expire)
 	return p
 }
 
-var errIdle = errors.New("transport: no poll in time")
+// patience is how long the pipe waits for a poll. The caller holds mu, or is
+// alone.
+func (p *Poll) patience() time.Duration {
+	const never = 1 << 62
+	idle := p.o.Idle
+	if idle < 0 {
+		idle = never
+	}
+	if p.bye {
+		return min(idle, p.o.CloseTimeout)
+	}
+	return idle
+}
+
+// expire ends the pipe unless a poll has come at the last moment.
+func (p *Poll) expire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mine == nil {
+		p.endLocked(ErrIdle)
+	}
+}
 
 // Serve answers one poll. The error is ErrPolling or ErrGone when it has
 // answered nothing, or that of the client's connection.
 func (p *Poll) Serve(w http.ResponseWriter, r *http.Request) error {
+	if err := p.enter(); err != nil {
+		return err
+	}
+	defer p.running.Done()
 	mine, err := p.begin()
 	if err != nil {
 		return err
@@ -82,14 +97,14 @@ func (p *Poll) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rc := http.NewResponseController(w)
-	rc.SetWriteDeadline(time.Now().Add(p.o.WriteTimeout)) // where unsupported, net/http's own deadline stands
+	// Where deadlines are unsupported, net/http's own stands.
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.o.WriteTimeout))
 	if err := p.o.Write(w, r, batch, last); err != nil {
-		p.end(err)
+		p.stop(err) // what was taken is lost
 		return err
 	}
 	if last {
-		p.end(nil)
+		p.stop(nil)
 	}
 	return nil
 }
@@ -98,129 +113,77 @@ func (p *Poll) Serve(w http.ResponseWriter, r *http.Request) error {
 func (p *Poll) begin() (mine chan struct{}, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ended {
-		return nil, ErrGone
-	}
-	if p.waiting != nil {
+	if p.mine != nil {
 		if !p.o.Replace {
 			return nil, ErrPolling
 		}
-		close(p.waiting)
+		close(p.mine)
 	}
 	p.idle.Stop()
-	p.requests.Add(1)
-	mine = make(chan struct{})
-	p.waiting = mine
-	return mine, nil
+	p.mine = make(chan struct{})
+	return p.mine, nil
 }
 
 func (p *Poll) finish(mine chan struct{}) {
 	p.mu.Lock()
-	if p.waiting == mine {
-		p.waiting = nil
-		if p.o.Idle > 0 && !p.ended {
-			p.idle.Reset(p.o.Idle)
-		}
+	defer p.mu.Unlock()
+	if p.mine != mine {
+		return
 	}
-	p.mu.Unlock()
-	p.requests.Done()
+	p.mine = nil
+	if !p.ended {
+		p.idle.Reset(p.patience())
+	}
 }
 
 // await waits for something to take. An empty batch ends the wait.
 func (p *Poll) await(r *http.Request, mine chan struct{}) (batch []*wire.Encoded, last bool, err error) {
 	limit := time.NewTimer(p.o.Wait)
 	defer limit.Stop()
+	hungUp := r.Context().Done()
 	for {
-		batch, last = p.take(mine)
-		if len(batch) > 0 || last {
+		batch, last, replaced := p.take(mine, hungUp)
+		if len(batch) > 0 || last || replaced {
 			return batch, last, nil
 		}
 		select {
 		case <-p.wake:
 		case <-mine:
-			return nil, false, nil
 		case <-limit.C:
 			return nil, false, nil
 		case <-p.gone:
 			return nil, true, nil
-		case <-r.Context().Done():
+		case <-hungUp:
 			if p.o.Cut {
-				p.end(r.Context().Err())
+				p.stop(r.Context().Err())
 			}
 			return nil, false, r.Context().Err()
 		}
 	}
 }
 
-// take empties the receiver, unless another poll has taken this one's place.
-// Close is seen before the take, so that what was said before it is in it.
-func (p *Poll) take(mine chan struct{}) (batch []*wire.Encoded, last bool) {
+// take empties the receiver, unless another poll has taken this one's place,
+// which then gets the wake-up too, or nobody is there to read. Close is called
+// under the same lock, so that what was said before it is in the last batch.
+func (p *Poll) take(mine, hungUp <-chan struct{}) (batch []*wire.Encoded, last, replaced bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.waiting != mine {
-		return nil, false
-	}
-	return p.rcv.Take(nil), p.bye
-}
-
-// Receive hands up a message that a POST has brought, waiting while the pipe
-// is paused. The error is ErrGone.
-func (p *Poll) Receive(data []byte, binary bool) error {
-	if err := p.enter(); err != nil {
-		return err
-	}
-	defer p.requests.Done()
-	p.receiving.Lock()
-	defer p.receiving.Unlock()
-	if err := p.waitResumed(); err != nil {
-		return err
-	}
-	p.rcv.Receive(data, binary)
-	return nil
-}
-
-func (p *Poll) enter() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
-		return ErrGone
-	}
-	p.requests.Add(1)
-	return nil
-}
-
-func (p *Poll) waitResumed() error {
-	p.mu.Lock()
-	resumed := p.resumed
-	p.mu.Unlock()
-	if resumed == nil {
-		return nil
+	if p.mine != mine {
+		p.Wake()
+		return nil, false, true
 	}
 	select {
-	case <-resumed:
-		return nil
-	case <-p.gone:
-		return ErrGone
+	case <-hungUp:
+		return nil, false, false
+	default:
 	}
+	return p.rcv.Take(nil), p.bye, false
 }
 
-// end ends the pipe for the reason err.
-func (p *Poll) end(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
-		return
-	}
-	p.ended = true
-	if p.bye {
-		err = nil
-	}
+// stop ends the pipe.
+func (p *Poll) stop(err error) {
 	p.idle.Stop()
-	close(p.gone)
-	go func() { // ends when the last request has; the receiver's session waits for Closed
-		p.requests.Wait()
-		p.rcv.Closed(err)
-	}()
+	p.end(err)
 }
 
 // Transport implements [wire.Pipe].
@@ -231,44 +194,22 @@ func (p *Poll) Transport() string {
 	return p.o.Name
 }
 
-// Wake implements [wire.Pipe].
-func (p *Poll) Wake() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
-}
-
 // Ping implements [wire.Pipe]: polls are signs of life by themselves.
 func (p *Poll) Ping() bool { return false }
 
-// Pause implements [wire.Pipe]: POSTs wait.
-func (p *Poll) Pause() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.resumed == nil {
-		p.resumed = make(chan struct{})
-	}
-}
-
-// Resume implements [wire.Pipe].
-func (p *Poll) Resume() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.resumed != nil {
-		close(p.resumed)
-		p.resumed = nil
-	}
-}
-
 // Close implements [wire.Pipe]: the poll that waits, or the next one, brings
-// what is left. Without a next one, the idle time ends the pipe.
+// what is left. Without a next one, the close timeout ends the pipe.
 func (p *Poll) Close(int, string) {
 	p.mu.Lock()
+	first := !p.bye && !p.ended
 	p.bye = true
+	if first && p.mine == nil {
+		p.idle.Reset(p.patience())
+	}
 	p.mu.Unlock()
 	p.Wake()
 }
 
-// CloseNow implements [wire.Pipe].
-func (p *Poll) CloseNow() { p.end(nil) }
+// CloseNow implements [wire.Pipe]. A poll that waits is answered with an empty
+// batch.
+func (p *Poll) CloseNow() { p.stop(nil) }

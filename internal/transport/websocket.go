@@ -53,20 +53,28 @@ type WebSocket struct {
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup // the flusher of the moment, pings on their way
 
+	gate // holds reading back
+
 	mu       sync.Mutex
 	started  bool // Run has set rcv
 	woken    bool // there may be something to take
 	flushing bool // a flusher runs
 	pinging  bool
 	ended    bool
-	cut      bool          // CloseNow was called
-	bye      *farewell     // set by Close
-	resumed  chan struct{} // closed by Resume; nil when not paused
+	cut      bool      // CloseNow was called
+	bye      *farewell // set by Close
+	broken   error     // why a batch could not be written
 }
 
 type farewell struct {
 	code   int
 	reason string
+}
+
+// IsWebSocket tells whether r asks for a WebSocket, even if not quite as it
+// should: AcceptWebSocket then says what is wrong.
+func IsWebSocket(r *http.Request) bool {
+	return websocket.IsUpgrade(r) || r.Header.Get("Sec-WebSocket-Key") != ""
 }
 
 // AcceptWebSocket answers an upgrade request. On failure it has answered the
@@ -145,47 +153,33 @@ func (p *WebSocket) Run(rcv wire.Receiver) {
 }
 
 func (p *WebSocket) read() error {
-	for {
-		if err := p.waitResumed(); err != nil {
-			return err
-		}
+	for p.wait(p.ctx.Done()) {
 		m, err := p.conn.Read(p.ctx)
 		if err != nil {
 			return err
 		}
 		p.rcv.Receive(m.Data, m.Type == websocket.Binary)
 	}
-}
-
-func (p *WebSocket) waitResumed() error {
-	p.mu.Lock()
-	resumed := p.resumed
-	p.mu.Unlock()
-	if resumed == nil {
-		return nil
-	}
-	select {
-	case <-resumed:
-		return nil
-	case <-p.ctx.Done():
-		return p.ctx.Err()
-	}
+	return p.ctx.Err()
 }
 
 // why is the reason the pipe ended, as the receiver wants to hear it.
 func (p *WebSocket) why(err error) error {
 	p.mu.Lock()
-	ours := p.bye != nil || p.cut
+	ours, broken := p.bye != nil || p.cut, p.broken
 	p.mu.Unlock()
 	if ours {
 		return nil
+	}
+	if broken != nil {
+		return broken
 	}
 	var peer *websocket.CloseError
 	if errors.As(err, &peer) {
 		return ordinary(int(peer.Code), peer.Reason)
 	}
-	var broken *websocket.ProtocolError
-	if errors.As(err, &broken) {
+	var violation *websocket.ProtocolError
+	if errors.As(err, &violation) {
 		return errors.Join(wire.ErrProtocol, err)
 	}
 	return err
@@ -233,11 +227,26 @@ func (p *WebSocket) flush() {
 			frames = append(frames, e.Framed(wire.WebSocketForm, frame).(*websocket.Prepared))
 		}
 		clear(batch)
-		if err := p.conn.WriteBatch(p.ctx, frames); err != nil {
-			p.conn.CloseNow()
+		err := p.conn.WriteBatch(p.ctx, frames)
+		clear(frames)
+		if err != nil {
+			p.fail(err)
 			return
 		}
 	}
+}
+
+// fail ends the pipe because a batch could not be written, unless the socket
+// was closed already: then the reader knows better why.
+func (p *WebSocket) fail(err error) {
+	if errors.Is(err, net.ErrClosed) {
+		return
+	}
+	p.mu.Lock()
+	p.broken = err
+	p.mu.Unlock()
+	p.conn.CloseNow()
+	p.cancel()
 }
 
 func frame(e *wire.Encoded) any {
@@ -262,6 +271,7 @@ func (p *WebSocket) more() bool {
 	p.mu.Unlock()
 	if bye != nil {
 		p.conn.Close(websocket.StatusCode(bye.code), bye.reason)
+		p.cancel() // a reader that was paused since need not know
 	}
 	return false
 }
@@ -285,25 +295,6 @@ func (p *WebSocket) ping() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pinging = false
-}
-
-// Pause implements [wire.Pipe].
-func (p *WebSocket) Pause() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.resumed == nil {
-		p.resumed = make(chan struct{})
-	}
-}
-
-// Resume implements [wire.Pipe].
-func (p *WebSocket) Resume() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.resumed != nil {
-		close(p.resumed)
-		p.resumed = nil
-	}
 }
 
 // Close implements [wire.Pipe]. A peer that does not read is given the close
