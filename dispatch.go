@@ -60,7 +60,7 @@ func (d *dispatch) admit(c *Call) error {
 	}
 	if _, taken := d.active[c.ID]; taken {
 		if c.stream {
-			return Errorf(wire.CodeDuplicate, "call ID %q is already in use", c.ID)
+			return hubErrorf(wire.CodeDuplicate, "call ID %q is already in use", c.ID)
 		}
 		return nil
 	}
@@ -115,7 +115,7 @@ func (d *dispatch) run(c *Call) {
 		return
 	}
 	if !d.startStream() {
-		d.session.answer(c, Errorf(wire.CodeBusy, "too many streams on this connection"))
+		d.session.answer(c, hubErrorf(wire.CodeBusy, "too many streams on this connection"))
 		d.forget(c)
 		return
 	}
@@ -177,7 +177,7 @@ func (d *dispatch) endIfDone() {
 	}
 }
 
-var errCancelled = &Error{Code: wire.CodeCancelled, Message: "the call was cancelled"}
+var errCancelled = hubErrorf(wire.CodeCancelled, "the call was cancelled")
 
 // serve runs the handler of a call and answers it.
 func (s *Session) serve(c *Call) {
@@ -190,7 +190,7 @@ func (s *Session) handle(c *Call) error {
 		if c.unasked(errCancelled) {
 			return nil
 		}
-		return Errorf(wire.CodeNotFound, "no handler named %q", c.Name)
+		return hubErrorf(wire.CodeNotFound, "no handler named %q", c.Name)
 	}
 	if e.name != "" {
 		c.Name = e.name
@@ -213,7 +213,7 @@ func (s *Session) protect(name string, fn func() error) (err error) {
 		if p := recover(); p != nil {
 			s.core.log.Error("parley: handler panicked", "handler", name, "conn", s.id, "panic", p, "stack", string(debug.Stack()))
 			s.core.stats.panics.Add(1)
-			err = &Error{Code: wire.CodeInternal, Message: "The server failed to handle this call."}
+			err = hubErrorf(wire.CodeInternal, failedSentence)
 		}
 	}()
 	return fn()

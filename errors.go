@@ -16,6 +16,8 @@ type Error struct {
 	Message string // for people
 	Type    string // a class name, for protocols that show one (SignalR); empty means the protocol's default
 	Data    any    // an optional value, for protocols that carry one (Socket.IO, plain)
+
+	hub bool // of the hub itself: protocols may use their own sentence for Code
 }
 
 // Error returns the message.
@@ -24,6 +26,13 @@ func (e *Error) Error() string { return e.Message }
 // Errorf returns an *Error with a formatted message.
 func Errorf(code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// hubErrorf is Errorf for what the hub itself has to say.
+func hubErrorf(code, format string, args ...any) *Error {
+	e := Errorf(code, format, args...)
+	e.hub = true
+	return e
 }
 
 // The reasons for which a connection or a call ends from this side. Compare
@@ -50,14 +59,17 @@ var (
 	ErrLimit = errors.New("parley: limit reached")
 )
 
+// failedSentence hides from the caller what only the log may tell.
+const failedSentence = "The server failed to handle this call."
+
 // outward is what a handler's error looks like to the caller, and whether it
 // was meant for them.
 func outward(err error, codec wire.Codec) (e *wire.Error, meant bool) {
 	var own *Error
 	if !errors.As(err, &own) {
-		return &wire.Error{Code: wire.CodeInternal, Message: "The server failed to handle this call."}, false
+		return &wire.Error{Code: wire.CodeInternal, Message: failedSentence, Hub: true, Detail: err.Error()}, false
 	}
-	e = &wire.Error{Code: own.Code, Message: own.Message, Type: own.Type}
+	e = &wire.Error{Code: own.Code, Message: own.Message, Type: own.Type, Hub: own.hub}
 	if e.Code == "" {
 		e.Code = wire.CodeFailed
 	}

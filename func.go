@@ -213,7 +213,7 @@ func positions(t reflect.Type) []int {
 }
 
 func argumentCount(got, want int) error {
-	return Errorf(wire.CodeArguments, "call provides %d argument(s), handler expects %d", got, want)
+	return hubErrorf(wire.CodeArguments, "call provides %d argument(s), handler expects %d", got, want)
 }
 
 func argumentType(i int, err error) error {
@@ -223,15 +223,15 @@ func argumentType(i int, err error) error {
 		if wrong.Field != "" {
 			field = ", field " + wrong.Field
 		}
-		return Errorf(wire.CodeArguments, "argument %d%s: cannot read %s as %v", i+1, field, wrong.Value, wrong.Type)
+		return hubErrorf(wire.CodeArguments, "argument %d%s: cannot read %s as %v", i+1, field, wrong.Value, wrong.Type)
 	}
-	return Errorf(wire.CodeArguments, "argument %d cannot be read", i+1)
+	return hubErrorf(wire.CodeArguments, "argument %d cannot be read", i+1)
 }
 
 func errStreaming(name string) error {
-	return Errorf(wire.CodeStreaming, "%q answers with a stream; call it as one", name)
+	return hubErrorf(wire.CodeStreaming, "%q answers with a stream; call it as one", name)
 }
 
 func errNotStream(name string) error {
-	return Errorf(wire.CodeNotStream, "%q does not answer with a stream; call it plainly", name)
+	return hubErrorf(wire.CodeNotStream, "%q does not answer with a stream; call it plainly", name)
 }

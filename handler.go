@@ -77,7 +77,7 @@ func (c *Call) Reply(values ...any) error {
 		return errNotStream(c.Name)
 	}
 	if c.replied {
-		return Errorf(wire.CodeInternal, "parley: call of %q answered twice", c.Name)
+		return hubErrorf(wire.CodeInternal, "parley: call of %q answered twice", c.Name)
 	}
 	c.replied = true
 	if c.ID == "" {

@@ -95,6 +95,8 @@ type Error struct {
 	Message string // a sentence for the caller
 	Type    string // the class of the error, for protocols that show one
 	Data    []byte // an encoded value, or nil
+	Hub     bool   // the hub itself says so, and Code is one of the above: a protocol may use its own sentence
+	Detail  string // what the server's log says; for a protocol that was told to show it to callers
 }
 
 // Error returns the message.
