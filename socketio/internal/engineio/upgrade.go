@@ -1,0 +1,127 @@
+package engineio
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/parley-go/parley/internal/transport"
+	"github.com/parley-go/parley/wire"
+)
+
+// probeTick is how often a poll that waits is answered during a probe, so
+// that the client can pause its polls (§2.5).
+const probeTick = 100 * time.Millisecond
+
+// serveUpgrade takes a WebSocket for a connection that polls. A second one is
+// accepted and closed at once (§2.5).
+func (s *Socket) serveUpgrade(w http.ResponseWriter, r *http.Request) {
+	pipe, err := transport.AcceptWebSocket(w, r, &s.server.o.Transport)
+	if err != nil {
+		return
+	}
+	l := &link{socket: s, pipe: pipe}
+	l.timer.Fire = l.tick
+	known, wanted := s.attachProbe(l)
+	if !known {
+		pipe.CloseNow()
+		return
+	}
+	if !wanted {
+		pipe.Close(noStatus, "")
+	}
+	pipe.Run(l)
+}
+
+// attachProbe counts a pipe in, if the connection still lives, and tells
+// whether it may become the current one.
+func (s *Socket) attachProbe(l *link) (known, wanted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.links == 0 || s.phase >= left {
+		return false, false
+	}
+	s.links++
+	if s.phase != running || s.probe != nil || !s.polling() {
+		return true, false
+	}
+	s.probe = l
+	s.server.wheel.Reset(&l.timer, probeTick)
+	return true, true
+}
+
+// receiveProbe takes a packet of a pipe that is not yet current.
+func (l *link) receiveProbe(data []byte, binary bool) {
+	switch {
+	case !binary && string(data) == "2probe":
+		l.answerProbe()
+	case !binary && string(data) == string(packetUpgrade): // without a probe, too
+		l.upgrade()
+	default:
+		l.pipe.Close(noStatus, "") // and the polls go on
+	}
+}
+
+func (l *link) answerProbe() {
+	s := l.socket
+	s.mu.Lock()
+	l.probed = true
+	l.words = append(l.words, word("3probe"))
+	s.mu.Unlock()
+	l.pipe.Wake()
+}
+
+// tick runs on the wheel while the probe lasts.
+func (l *link) tick() {
+	s := l.socket
+	l.ticks++
+	s.mu.Lock()
+	probes := s.probe == l
+	waits := probes && l.probed && s.polls > 0
+	s.mu.Unlock()
+	if !probes {
+		return
+	}
+	if time.Duration(l.ticks)*probeTick >= s.server.o.UpgradeTimeout {
+		l.pipe.Close(noStatus, "")
+		return
+	}
+	if waits {
+		s.say(string(packetNoop))
+	}
+	s.server.wheel.Reset(&l.timer, probeTick)
+}
+
+// upgrade makes the probe current. What waits in the queue above is simply
+// taken by the new pipe.
+func (l *link) upgrade() {
+	s := l.socket
+	s.pausing.Lock()
+	defer s.pausing.Unlock()
+	s.mu.Lock()
+	if s.probe != l || s.phase != running {
+		s.mu.Unlock()
+		return
+	}
+	old := s.current
+	s.current, s.probe = l, nil
+	l.words = append(l.words, pings(old.words)...)
+	old.words = nil
+	s.mu.Unlock()
+	s.server.wheel.Cancel(&l.timer)
+	if s.paused {
+		l.pipe.Pause()
+	}
+	old.pipe.CloseNow()
+	l.pipe.Wake()
+}
+
+// pings are the words of an old pipe that the new one must say instead.
+func pings(words []*wire.Encoded) []*wire.Encoded {
+	var kept []*wire.Encoded
+	for _, e := range words {
+		if e.Data[0] == packetPing {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
