@@ -1,0 +1,72 @@
+// Package parley is a real-time hub for Go. Clients of several protocols meet
+// at one [Hub], in the same groups: ASP.NET Core SignalR, Socket.IO, plain
+// WebSocket, EventSource, curl. The handlers are written once and do not know
+// who speaks what.
+//
+// # Words
+//
+// A [Hub] is the set of connections that share handlers and groups. A [Conn]
+// is one client at it, a [Client] is a Go program's end of a connection. A
+// group is a named set of connections; a user is all connections of one
+// identity; an [Audience] says to whom a message goes.
+//
+// # Contracts
+//
+// Five types name the messages between a hub and its clients, and say what
+// travels with them:
+//
+//	Command[In]      client → hub     done, or an error
+//	Method[In, Out]  client → hub     one value
+//	Stream[In, T]    client → hub     many values
+//	Event[T]         hub → clients    no answer
+//	Ask[In, Out]     hub → one client one value
+//
+// They are constants of a package that server and Go clients share:
+//
+//	const (
+//		Say  parley.Command[Draft] = "say"
+//		Said parley.Event[Line]    = "said"
+//	)
+//
+// Beneath lies a tier of names and bare arguments, for what existing clients
+// send: [Hub.Handle] with [Func] or a [HandlerFunc], [Audience.Send],
+// [Conn.Call], and on a client [Client.Call], [Client.On].
+//
+// # A server
+//
+//	hub := parley.NewHub(nil)
+//	Say.Handle(hub, func(ctx context.Context, c *parley.Conn, d Draft) error {
+//		return Said.Send(ctx, hub.Group(d.Room), Line{From: c.User(), Text: d.Text})
+//	})
+//	mux := http.NewServeMux()
+//	signalr.Mount(mux, "/chat", hub, nil)        // @microsoft/signalr
+//	socketio.Mount(mux, "/socket.io/", hub, nil) // socket.io-client
+//	plain.Mount(mux, "/ws", hub, nil)            // new WebSocket, EventSource, curl
+//
+// Who a client is, ordinary HTTP middleware decides, by [WithUser]. What runs
+// around every handler, [Hub.Use] adds. [Hub.Shutdown] says goodbye in every
+// protocol's words.
+//
+// # A client
+//
+//	cl := plain.NewClient("ws://127.0.0.1:8080/ws", nil)
+//	Said.On(cl, func(ctx context.Context, l Line) { fmt.Println(l.From, l.Text) })
+//	err := cl.Connect(ctx)
+//	err = Say.Call(ctx, cl, Draft{Room: "lobby", Text: "hi"})
+//
+// # Order and limits
+//
+// Calls of one connection run one after the other, in the order they came,
+// unless [Limits] says otherwise; answers, cancellations and pings overtake
+// waiting calls, so that a handler may ask its own caller. Every member of a
+// group gets the group's messages in the same order. Nobody waits for another
+// client: each connection has a bounded queue, and one that overflows is
+// closed, or loses messages where its Audience allows that. All bounds are in
+// Limits.
+//
+// # Limitations
+//
+// A [Backplane] carries broadcasts between nodes; listing members, asking and
+// closing reach the connections of this node only. A connection that is lost
+// is a new connection when it comes back. Values travel as JSON.
+package parley
