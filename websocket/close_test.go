@@ -276,3 +276,20 @@ func TestTooMuchDataDoesNotSwallowTheCloseFrame(t *testing.T) {
 	}
 	b.Close()
 }
+
+func TestErrorsAreSentences(t *testing.T) {
+	tests := []struct {
+		err  error
+		want string
+	}{
+		{&CloseError{StatusGoingAway, ""}, "websocket: closed by the peer with status 1001"},
+		{&CloseError{4000, "bye\n"}, `websocket: closed by the peer with status 4000: "bye\n"`},
+		{&ProtocolError{StatusMessageTooBig, "the message is longer than 10 bytes"}, "websocket: the message is longer than 10 bytes (status 1009)"},
+		{&HandshakeError{Reason: "no answer in time", Err: context.Canceled}, "websocket: dial: no answer in time: context canceled"},
+	}
+	for _, tt := range tests {
+		if got := tt.err.Error(); got != tt.want {
+			t.Errorf("got  %s\nwant %s", got, tt.want)
+		}
+	}
+}

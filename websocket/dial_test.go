@@ -111,7 +111,7 @@ func TestTheRequestOfAClient(t *testing.T) {
 		requests := make(chan *http.Request, 1)
 		o := answering(t, func(r *http.Request) string {
 			requests <- r
-			return switching(r) + "\x81\x05early"
+			return switching(r, "Sec-WebSocket-Protocol: v1") + "\x81\x05early"
 		})
 		o.Subprotocols = []string{"v2", "v1"}
 		o.Header = http.Header{"Cookie": {"a=b"}, "Host": {"virtual.test"}, "Upgrade": {"foo"},
@@ -122,6 +122,12 @@ func TestTheRequestOfAClient(t *testing.T) {
 		}
 		defer c.CloseNow()
 		wantMessage(t, c, Text, "early")
+		if got := c.Subprotocol(); got != "v1" {
+			t.Errorf("Subprotocol: got %q, want v1", got)
+		}
+		if got := c.RemoteAddr().String(); got != "memory" {
+			t.Errorf("RemoteAddr: got %q, want memory", got)
+		}
 		r := <-requests
 		user, password, _ := r.BasicAuth()
 		got := fmt.Sprint(r.Method, r.RequestURI, r.Host, r.Header["Upgrade"], r.Header["Connection"], r.Header["Sec-Websocket-Version"],
