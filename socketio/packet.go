@@ -2,10 +2,10 @@ package socketio
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"strconv"
 
+	"github.com/parley-go/parley/internal/rawjson"
 	"github.com/parley-go/parley/wire"
 )
 
@@ -99,51 +99,26 @@ func (p *packet) fits() bool {
 	case packetDisconnect:
 		return len(p.payload) == 0
 	case packetConnectError:
-		return isObject(p.payload) || len(p.payload) > 0 && p.payload[0] == '"' && json.Valid(p.payload)
+		return isObject(p.payload) || len(p.payload) > 0 && p.payload[0] == '"' && rawjson.Check(p.payload) == nil
 	}
 	return len(p.payload) > 0 && p.payload[0] == '['
 }
 
 func isObject(data []byte) bool {
-	return len(data) > 0 && data[0] == '{' && json.Valid(data)
+	return rawjson.Check(data) == nil && rawjson.Kind(data) == '{'
 }
 
 // splitArray cuts a JSON array into its elements.
 func splitArray(data []byte) ([][]byte, error) {
-	if len(data) < 2 || data[0] != '[' || !json.Valid(data) {
+	if rawjson.Check(data) != nil || rawjson.Kind(data) != '[' {
 		return nil, malformed("payload is not a JSON array")
 	}
-	data = bytes.TrimSpace(data)
-	data = bytes.TrimSpace(data[1 : len(data)-1])
 	var values [][]byte
-	for len(data) > 0 {
+	for v := range rawjson.Elements(data) {
 		if len(values) == maxArguments {
 			return nil, malformed("too many arguments")
 		}
-		n := elementEnd(data)
-		values = append(values, bytes.TrimSpace(data[:n]))
-		data = data[min(n+1, len(data)):]
+		values = append(values, v)
 	}
 	return values, nil
-}
-
-// elementEnd finds the comma after the first element of a valid list.
-func elementEnd(data []byte) int {
-	depth, quoted := 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '[' || c == '{':
-			depth++
-		case c == ']' || c == '}':
-			depth--
-		case c == ',' && depth == 0:
-			return i
-		}
-	}
-	return len(data)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/parley-go/parley/internal/rawjson"
 	"github.com/parley-go/parley/wire"
 )
 
@@ -168,11 +169,11 @@ func (p *packet) event(m *wire.Message) error {
 // eventName reads the first element of an event: a string, or a number, which
 // is then named as it is written.
 func eventName(data []byte) (string, error) {
-	if c := data[0]; c == '-' || '0' <= c && c <= '9' {
+	if c := rawjson.Kind(data); c == '-' || '0' <= c && c <= '9' {
 		return string(data), nil
 	}
-	var name string
-	if data[0] != '"' || json.Unmarshal(data, &name) != nil || isReserved(name) {
+	name, ok := rawjson.String(data)
+	if !ok || isReserved(name) {
 		return "", malformed("invalid event name")
 	}
 	return name, nil
@@ -208,15 +209,19 @@ func (p *packet) ack(m *wire.Message) error {
 // readFailure recognises our own form of a failed ack, which may come from
 // either side; nil when it is anything else.
 func readFailure(data []byte) *wire.Error {
-	var fields map[string]json.RawMessage
-	if data[0] != '{' || json.Unmarshal(data, &fields) != nil || len(fields) != 1 {
-		return nil
+	var inner []byte
+	n := 0
+	for name, value := range rawjson.Fields(data) {
+		if n++; n > 1 || string(name) != "error" {
+			return nil
+		}
+		inner = value
 	}
 	var f struct {
 		Code, Message *string
 		Data          json.RawMessage
 	}
-	if json.Unmarshal(fields["error"], &f) != nil || f.Code == nil || f.Message == nil {
+	if rawjson.Kind(inner) != '{' || json.Unmarshal(inner, &f) != nil || f.Code == nil || f.Message == nil {
 		return nil
 	}
 	return &wire.Error{Code: *f.Code, Message: *f.Message, Data: f.Data}

@@ -117,10 +117,9 @@ func (s *Socket) servePost(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	payload, err := s.readPost(w, r)
-	var tooLong *http.MaxBytesError
+	payload, err := transport.ReadBody(w, r, &s.server.o.Transport)
 	switch {
-	case errors.As(err, &tooLong):
+	case errors.Is(err, transport.ErrTooLarge):
 		w.WriteHeader(http.StatusRequestEntityTooLarge) // and the connection lives on (§2.2)
 	case err != nil:
 		s.Fail(errors.Join(errCutPost, err))
@@ -145,15 +144,6 @@ func (s *Socket) endPost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.posting = false
-}
-
-// readPost reads a body, as long as a ping may take and no longer.
-func (s *Socket) readPost(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	o := &s.server.o
-	rc := http.NewResponseController(w)
-	rc.SetReadDeadline(time.Now().Add(o.PingInterval + o.PingTimeout)) // where unsupported, net/http's own deadline stands
-	defer rc.SetReadDeadline(time.Time{})
-	return io.ReadAll(http.MaxBytesReader(w, r.Body, o.MaxHTTPBufferSize))
 }
 
 // receivePayload hands the packets up and tells whether all was well.

@@ -75,10 +75,10 @@ var (
 // answer writes the refusal: JSON to a poll, and the bare message with status
 // 400 to an upgrade, before any 101.
 func (no *refusal) answer(w http.ResponseWriter, r *http.Request) {
-	if isUpgrade(r) {
+	if transport.IsWebSocket(r) {
 		w.Header().Set("Content-Type", "text/html")
 		w.Header().Set("Connection", "close")
-		w.WriteHeader(max(no.status, http.StatusBadRequest))
+		w.WriteHeader(http.StatusBadRequest) // whatever the code
 		w.Write([]byte(no.Message))
 		return
 	}
@@ -88,32 +88,46 @@ func (no *refusal) answer(w http.ResponseWriter, r *http.Request) {
 	w.Write(body)
 }
 
-func isUpgrade(r *http.Request) bool {
-	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
-}
-
 // ServeHTTP implements [http.Handler].
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !srv.admit(w, r) {
+		return
+	}
 	s, no := srv.check(r)
+	upgrade := transport.IsWebSocket(r)
 	switch {
 	case no != nil:
 		no.answer(w, r)
-	case s == nil && isUpgrade(r):
+	case s == nil && upgrade:
 		srv.openWebSocket(w, r)
 	case s == nil:
 		srv.openPolling(w, r)
-	case isUpgrade(r):
+	case upgrade:
 		s.serveUpgrade(w, r)
 	default:
 		s.servePolling(w, r)
 	}
 }
 
+// admit looks at the Origin. On false it has answered r, as a preflight or
+// with a refusal.
+func (srv *Server) admit(w http.ResponseWriter, r *http.Request) bool {
+	if transport.CheckOrigin(r, &srv.o.Transport) != nil {
+		forbidden.answer(w, r)
+		return false
+	}
+	asks := r.Header.Get("Access-Control-Request-Method") != ""
+	if transport.IsWebSocket(r) || r.Method == http.MethodOptions && !asks {
+		return true
+	}
+	return transport.Admit(w, r, &srv.o.Transport, "GET, POST")
+}
+
 // check finds the request's connection, nil for a handshake, in the order of
 // the reference's own checks.
 func (srv *Server) check(r *http.Request) (*Socket, *refusal) {
 	query := r.URL.Query()
-	kind, id, upgrade := query.Get("transport"), query.Get("sid"), isUpgrade(r)
+	kind, id, upgrade := query.Get("transport"), query.Get("sid"), transport.IsWebSocket(r)
 	switch {
 	case kind != "polling" && kind != "websocket":
 		return nil, unknownTransport
