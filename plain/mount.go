@@ -6,6 +6,7 @@ import (
 
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/internal/transport"
+	"github.com/parley-go/parley/wire"
 )
 
 // Options configures an endpoint. Nil means all defaults.
@@ -47,43 +48,124 @@ func Handler(hub *parley.Hub, o *Options) http.Handler {
 	if o == nil {
 		o = &Options{}
 	}
-	return &endpoint{hub: hub, o: *o, http: transport.Options{
+	e := &endpoint{hub: hub, o: *o, sessions: transport.NewTable[posted](o.MaxSessions)}
+	e.http = transport.Options{
 		Origins:           o.Origins,
 		InsecureAnyOrigin: o.InsecureAnyOrigin,
 		MaxMessageBytes:   o.MaxMessageBytes,
 		WriteTimeout:      o.WriteTimeout,
 		CloseTimeout:      o.CloseTimeout,
-	}}
+	}
+	if e.o.PollIdle == 0 {
+		e.o.PollIdle = 30 * time.Second
+	}
+	return e
 }
 
 // endpoint is one mounted hub. It is fixed after construction.
 type endpoint struct {
-	hub  *parley.Hub
-	o    Options
-	http transport.Options
+	hub      *parley.Hub
+	o        Options
+	http     transport.Options
+	sessions *transport.Table[posted] // of event streams and polls
 }
+
+// methods are what an endpoint answers.
+const methods = "GET, POST, DELETE, OPTIONS"
 
 // ServeHTTP implements [http.Handler].
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e.serveWebSocket(w, r)
-}
-
-func (e *endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
-	pipe, err := transport.AcceptWebSocket(w, r, &e.http)
-	if err != nil {
-		return // the request has been answered
-	}
-	l := &link{}
-	if l.session, err = e.hub.NewSession(r, pipe, nil); err != nil {
-		pipe.Refuse(1001, err.Error())
+	if transport.IsWebSocket(r) {
+		e.serveWebSocket(w, r)
 		return
 	}
-	l.session.Open(parley.Opening{
-		Protocol:   protocol{},
-		Welcome:    appendOpen(nil, l.session.ID(), ""),
-		Refusal:    refusal,
-		PingPipe:   true,
-		CallPrefix: "s",
-	})
-	pipe.Run(l)
+	if !transport.Admit(w, r, &e.http, methods) {
+		return
+	}
+	query := r.URL.Query()
+	kind, token := query.Get("transport"), query.Get("session")
+	switch {
+	case r.Method == http.MethodGet && kind == "poll" && token == "":
+		e.openPoll(w, r)
+	case r.Method == http.MethodGet && kind == "poll":
+		e.poll(w, r, token)
+	case r.Method == http.MethodGet:
+		e.serveEvents(w, r)
+	case r.Method == http.MethodPost && token == "":
+		e.serveOnce(w, r)
+	case r.Method == http.MethodPost:
+		e.post(w, r, token)
+	case r.Method == http.MethodDelete:
+		e.end(w, token)
+	default:
+		w.Header().Set("Allow", methods)
+		writeError(w, http.StatusMethodNotAllowed, "method", "this address answers "+methods)
+	}
+}
+
+// poll is a further poll of a session.
+func (e *endpoint) poll(w http.ResponseWriter, r *http.Request, token string) {
+	pipe, _ := e.sessions.Get(token)
+	polls, ok := pipe.(*transport.Poll)
+	if !ok || polls.Serve(w, r) == transport.ErrGone {
+		unknownSession(w)
+	}
+}
+
+// post hands up the messages of a body, all or, when one of them is malformed,
+// none.
+func (e *endpoint) post(w http.ResponseWriter, r *http.Request, token string) {
+	pipe, found := e.sessions.Get(token)
+	if !found {
+		unknownSession(w)
+		return
+	}
+	messages, ok := e.readMessages(w, r)
+	if !ok {
+		return
+	}
+	for _, m := range messages {
+		if pipe.Receive(m, false) != nil {
+			unknownSession(w)
+			return
+		}
+	}
+	w.WriteHeader(http.StatusAccepted)
+}
+
+// end is a client's goodbye.
+func (e *endpoint) end(w http.ResponseWriter, token string) {
+	pipe, found := e.sessions.Get(token)
+	if !found {
+		unknownSession(w)
+		return
+	}
+	pipe.CloseNow()
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func unknownSession(w http.ResponseWriter) {
+	writeError(w, http.StatusNotFound, "unknown_session", "there is no such session, or it has ended")
+}
+
+func unavailable(w http.ResponseWriter, code, message string) {
+	w.Header().Set("Retry-After", "5")
+	writeError(w, http.StatusServiceUnavailable, code, message)
+}
+
+// writeError answers a request with an error message.
+func writeError(w http.ResponseWriter, status int, code, message string) {
+	writeHeader(w, status, jsonType)
+	line := appendAnswer(nil, &wire.Message{Kind: wire.Result, Err: &wire.Error{Code: code, Message: message}})
+	w.Write(append(line, '\n')) // the client may be gone; there is nobody else to tell
+}
+
+const jsonType = "application/json; charset=utf-8"
+
+func writeHeader(w http.ResponseWriter, status int, contentType string) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
 }
