@@ -180,6 +180,7 @@ func (s *Session) askConnect() error {
 }
 
 func (s *Session) refuse(err error) {
+	s.core.stats.refused.Add(1)
 	e, meant := outward(err, s.codec)
 	if !meant {
 		s.core.log.Error("parley: OnConnect failed", "conn", s.id, "error", err)
@@ -325,9 +326,9 @@ func (s *Session) finish(bye wire.Goodbye, reason error, last ...*wire.Encoded) 
 
 func (s *Session) goodbye(bye wire.Goodbye) *wire.Encoded {
 	s.mu.Lock()
-	began := s.phase != shaking
+	opened := s.phase == open // one that ended during its handshake has no protocol
 	s.mu.Unlock()
-	if !began {
+	if !opened {
 		return s.encoded(s.late)
 	}
 	data, err := s.protocol.Append(nil, &wire.Message{Kind: wire.Close, Bye: bye})
