@@ -136,7 +136,6 @@ func (h *Hub) gone(s *Session, reason error, connected bool) {
 	delete(h.live, s)
 	h.mu.Unlock()
 	if !connected {
-		h.core.stats.refused.Add(1)
 		return
 	}
 	h.core.stats.closed[closeReason(reason)].Add(1)
