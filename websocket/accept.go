@@ -46,6 +46,11 @@ type AcceptOptions struct {
 	// StatusNoStatus answers with an empty one. Nil, or a status that must not
 	// be sent, means the same status that was received.
 	CloseReply func(received StatusCode) StatusCode
+
+	// BareRefusals leaves the reason out of the close frame to a peer that broke
+	// the rules, as the clients of some protocols expect. False means that the
+	// peer is told.
+	BareRefusals bool
 }
 
 // IsUpgrade reports whether r asks for a WebSocket: it names "websocket" under
@@ -89,7 +94,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 	}
 	c := newConn(nc, false, limits{o.MaxMessageBytes, o.WriteTimeout, o.CloseTimeout}, early)
 	c.subprotocol = choose(o.Subprotocols, offered)
-	c.closeReply = o.CloseReply
+	c.closeReply, c.bareRefusals = o.CloseReply, o.BareRefusals
 	if err := c.switchProtocols(w.Header(), r.Header.Get("Sec-Websocket-Key")); err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("websocket: accept: %w", err)

@@ -220,7 +220,11 @@ func (c *Conn) reply(received StatusCode) StatusCode {
 func (c *Conn) refuse(ctx context.Context, why *ProtocolError) error {
 	within, cancel := context.WithTimeout(ctx, min(c.closeTimeout, lingerTime))
 	defer cancel()
-	if c.sendClose(within, why.Code, why.Reason) == nil {
+	reason := why.Reason
+	if c.bareRefusals {
+		reason = ""
+	}
+	if c.sendClose(within, why.Code, reason) == nil {
 		c.closeWrite()
 		c.linger()
 	}

@@ -64,6 +64,7 @@ type Conn struct {
 	writeTimeout time.Duration
 	closeTimeout time.Duration
 	closeReply   func(StatusCode) StatusCode
+	bareRefusals bool
 	readTurn     chan struct{} // holds one token while somebody reads
 	writeTurn    chan struct{} // holds one token while somebody writes
 	done         chan struct{} // closed when the connection has ended

@@ -27,6 +27,9 @@ type Options struct {
 	Goodbye func(code int, reason string) (int, string)
 	// CloseReply answers the peer's close frame; nil echoes its code.
 	CloseReply func(code int) int
+	// BareRefusals closes a WebSocket that broke the rules with a code and no
+	// reason.
+	BareRefusals bool
 }
 
 func (o *Options) maxMessage() int64 { return orDefault(o.MaxMessageBytes, 64<<10) }
@@ -86,6 +89,7 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o *Options) (*WebSo
 		MaxMessageBytes:   o.maxMessage(),
 		WriteTimeout:      o.writeTimeout(),
 		CloseTimeout:      o.closeTimeout(),
+		BareRefusals:      o.BareRefusals,
 	}
 	if o.CloseReply != nil {
 		a.CloseReply = func(code websocket.StatusCode) websocket.StatusCode {
