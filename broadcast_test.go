@@ -15,7 +15,7 @@ import (
 )
 
 // still is a pipe that nobody reads until the test takes.
-type still struct{ closed *wire.Goodbye }
+type still struct{ closed atomic.Pointer[wire.Goodbye] }
 
 func (*still) Transport() string { return "still" }
 func (*still) Wake()             {}
@@ -24,7 +24,9 @@ func (*still) Pause()            {}
 func (*still) Resume()           {}
 func (*still) CloseNow()         {}
 
-func (p *still) Close(code int, reason string) { p.closed = &wire.Goodbye{Code: code, Reason: reason} }
+func (p *still) Close(code int, reason string) {
+	p.closed.Store(&wire.Goodbye{Code: code, Reason: reason})
+}
 
 // counting is a protocol that counts how often it encodes.
 type counting struct {
@@ -54,10 +56,7 @@ func (c countingCodec) Marshal(values ...any) (wire.Args, error) {
 func openStill(t *testing.T, hub *parley.Hub, p wire.Protocol) (*parley.Session, *still) {
 	t.Helper()
 	pipe := &still{}
-	r, err := http.NewRequest(http.MethodGet, "/", nil)
-	must(t, err)
-	s, err := hub.NewSession(r, pipe, nil)
-	must(t, err)
+	s := newStill(t, hub, pipe)
 	s.Open(parley.Opening{Protocol: p, KeepAlive: -1, IdleTimeout: -1})
 	t.Cleanup(func() { s.Closed(nil) })
 	return s, pipe
@@ -175,10 +174,10 @@ func TestFullQueuesFollowThePolicyOfTheSend(t *testing.T) {
 			if got := texts(s.Take(nil)); got != tt.want {
 				t.Errorf("queue holds %q, want %q", got, tt.want)
 			}
-			if slow := tt.dropped == "slow"; slow != (pipe.closed != nil) {
-				t.Errorf("pipe closed: %v", pipe.closed)
-			} else if slow && pipe.closed.Code != 1013 {
-				t.Errorf("close code %d, want 1013", pipe.closed.Code)
+			if slow := tt.dropped == "slow"; slow != (pipe.closed.Load() != nil) {
+				t.Errorf("pipe closed: %v", pipe.closed.Load())
+			} else if slow && pipe.closed.Load().Code != 1013 {
+				t.Errorf("close code %d, want 1013", pipe.closed.Load().Code)
 			}
 			after := hub.Stats().Dropped
 			for reason := range after {
@@ -225,8 +224,8 @@ func TestOneSlowReaderAmongElevenStallsNobody(t *testing.T) {
 				t.Errorf("healthy member %d heard %d of 500", i, n)
 			}
 		}
-		if pipe.closed == nil || pipe.closed.Code != 1013 {
-			t.Errorf("the slow member was not closed: %+v", pipe.closed)
+		if pipe.closed.Load() == nil || pipe.closed.Load().Code != 1013 {
+			t.Errorf("the slow member was not closed: %+v", pipe.closed.Load())
 		}
 		slow.Closed(nil)
 	})

@@ -86,7 +86,9 @@ func NewClient(dial DialFunc, o *ClientOptions) *Client {
 // see to it that Closed is called in the end.
 func (cl *Client) NewSession(pipe wire.Pipe, o *SessionOptions) *Session {
 	cl.core.sessions.Add(1)
-	return newSession(cl.core, pipe, o)
+	s := newSession(cl.core, pipe, o)
+	s.await(o)
+	return s
 }
 
 // Connect connects, once: its error is that of the one attempt. After it has

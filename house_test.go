@@ -55,7 +55,7 @@ var rooms = []struct {
 	{"plain", protocolMay, false, protocolWhy},
 	{"parleytest", protocolMay, false, protocolWhy},
 	{"backplane", "", false, "a backplane has its driver only and satisfies parley.Backplane by its methods"},
-	{"backplane/backplanetest", ". wire internal", true, "the kit tests a Backplane against the hub's contract"},
+	{"backplane/backplanetest", ". wire parleytest internal", true, "the kit tests a Backplane against the hub's contract"},
 	{"cmd", public + " examples", false, programWhy},
 	{"examples", public, false, programWhy},
 	{"bench", public, false, programWhy},

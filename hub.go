@@ -115,6 +115,7 @@ func (h *Hub) NewSession(r *http.Request, pipe wire.Pipe, o *SessionOptions) (*S
 	s.conn = &Conn{hub: h, session: s, user: UserOf(r.Context()), request: detached(r)}
 	h.live[s] = struct{}{}
 	h.core.sessions.Add(1)
+	s.await(o)
 	return s, nil
 }
 

@@ -104,12 +104,16 @@ func newSession(c *core, pipe wire.Pipe, o *SessionOptions) *Session {
 	s.queue.held = true
 	s.calls.session = s
 	s.timer.Fire = s.tick
-	timeout := o.HandshakeTimeout
-	if timeout == 0 {
-		timeout = 15 * time.Second
-	}
-	c.wheel.Reset(&s.timer, timeout)
 	return s
+}
+
+// await starts the clock of the handshake.
+func (s *Session) await(o *SessionOptions) {
+	timeout := 15 * time.Second
+	if o != nil && o.HandshakeTimeout > 0 {
+		timeout = o.HandshakeTimeout
+	}
+	s.core.wheel.Reset(&s.timer, timeout)
 }
 
 // ID is the connection's public name.

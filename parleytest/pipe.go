@@ -12,7 +12,7 @@ type pipe struct {
 	rcv  wire.Receiver // set before start
 	peer *pipe
 	link *link
-	from *sync.Cond // of link.mu: something about this end has changed
+	from *sync.Cond // of link.mu: this end was resumed, or the other closed
 
 	// guarded by link.mu
 	started, woken, flushing, paused bool
@@ -90,10 +90,15 @@ func (p *pipe) more() bool {
 }
 
 // waitResumed waits until the peer reads again; false when the pipe has ended.
+// A goodbye does not wait for a peer that does not read.
 func (p *pipe) waitResumed() bool {
 	p.link.mu.Lock()
 	defer p.link.mu.Unlock()
 	for p.peer.paused && !p.link.ended {
+		if p.bye != nil {
+			p.end(p.bye)
+			return false
+		}
 		p.peer.from.Wait()
 	}
 	return !p.link.ended
@@ -151,10 +156,7 @@ func (p *pipe) Close(code int, reason string) {
 		p.bye = &wire.CloseError{Code: code, Reason: reason}
 	}
 	p.woken = true
-	if p.peer.paused { // nobody reads: do not wait for it
-		p.end(p.bye)
-		return
-	}
+	p.peer.from.Broadcast()
 	p.flushSoon()
 }
 
