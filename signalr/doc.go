@@ -1,0 +1,38 @@
+// Package signalr lets the unmodified clients of ASP.NET Core SignalR take
+// part in a hub: @microsoft/signalr, .NET, Java, Swift.
+//
+//	mux := http.NewServeMux()
+//	signalr.Mount(mux, "/chat", hub, nil)
+//
+// and in the browser, as with any SignalR server:
+//
+//	const c = new signalR.HubConnectionBuilder().withUrl("/chat").build()
+//	c.on("said", (from, text) => …)
+//	await c.start()
+//	await c.invoke("say", "lobby", "hi")
+//
+// invoke and send reach the hub's handlers by name, without regard to case;
+// stream reaches those that answer with a stream; on receives what the hub
+// sends, and what a handler registered with on returns answers
+// [parley.Conn.Call].
+//
+// # Errors
+//
+// Callers see the sentences of Microsoft's server. A [parley.Error] is what a
+// HubException is there: its message is shown to the caller, behind its Type
+// or "HubException". Of other errors only the hub's log tells, unless
+// [Options.DetailedErrors] is set.
+//
+// # Limits
+//
+// A message may have 32 KiB, a handshake may take 15 s, and a client that has
+// begun to ping is closed when it has not been heard of for 30 s. A
+// negotiation nobody connects with is forgotten after 15 s, and there are at
+// most 65,536 of them. [Options] has them all.
+//
+// # Limitations
+//
+// WebSocket is the only transport and JSON the only protocol. Uploads (streamIds)
+// are refused with an error, and connections are not resumed. docs/protocols/signalr.md
+// lists what works.
+package signalr

@@ -1,0 +1,179 @@
+package signalr
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/wire"
+)
+
+// hubException is the class of errors that callers may always see.
+const hubException = "HubException"
+
+// sentence words the failure of the call m answers as Microsoft's server does
+// (docs/protocols/signalr.md, "Error sentences").
+//
+//house:table
+func (p protocol) sentence(m *wire.Message) string {
+	e := m.Err
+	if p.client {
+		return clientSentence(e)
+	}
+	base := fmt.Sprintf("An unexpected error occurred invoking '%s' on the server.", m.Name)
+	if m.Kind == wire.End {
+		base = "An error occurred on the server while streaming results."
+	}
+	if !e.Hub {
+		return shown(base, e.Type, e.Message)
+	}
+	switch e.Code {
+	case wire.CodeNotFound:
+		return shown(failedToInvoke(m.Name), "", "Method does not exist.")
+	case wire.CodeArguments:
+		return p.hidden(failedToInvoke(m.Name), "InvalidDataException", e.Message)
+	case wire.CodeStreaming:
+		return fmt.Sprintf("The client attempted to invoke the streaming '%s' method with a non-streaming invocation.", m.Name)
+	case wire.CodeNotStream:
+		return fmt.Sprintf("The client attempted to invoke the non-streaming '%s' method with a streaming invocation.", m.Name)
+	case wire.CodeDuplicate:
+		return fmt.Sprintf("Invocation ID '%s' is already in use.", m.ID)
+	case wire.CodeBusy:
+		return shown(base, "", e.Message)
+	case wire.CodeCancelled:
+		return p.hidden(base, "OperationCanceledException", e.Message)
+	}
+	return p.hidden(base, "Exception", e.Detail)
+}
+
+func failedToInvoke(name string) string {
+	return fmt.Sprintf("Failed to invoke '%s' due to an error on the server.", name)
+}
+
+// shown is a sentence with the error behind it.
+func shown(base, class, message string) string {
+	if class == "" {
+		class = hubException
+	}
+	return base + " " + class + ": " + message
+}
+
+// hidden is a sentence with the error behind it only in detailed mode.
+func (p protocol) hidden(base, class, message string) string {
+	if !p.detailed || message == "" {
+		return base
+	}
+	return shown(base, class, message)
+}
+
+// clientSentence is how a client fails a call of the server.
+func clientSentence(e *wire.Error) string {
+	if e.Hub && e.Code == wire.CodeNotFound {
+		return "Client didn't provide a result."
+	}
+	if e.Hub && e.Code == wire.CodeInternal {
+		return "The client failed to handle this call."
+	}
+	return e.Message
+}
+
+const closedWithError = "Connection closed with an error."
+
+// farewell is the error in a Close.
+func (p protocol) farewell(bye wire.Goodbye) string {
+	if bye.Code == 1002 {
+		return p.hidden(closedWithError, "InvalidDataException", bye.Reason)
+	}
+	return p.hidden(closedWithError, "Exception", bye.Reason)
+}
+
+// oversize is what is wrong with a message longer than limit bytes.
+func oversize(limit int) string {
+	return fmt.Sprintf("The maximum message size of %dB was exceeded. The message size can be configured in signalr.Options.", limit)
+}
+
+// streamCount refuses a call with uploads.
+func streamCount(name string, sent int) string {
+	base := fmt.Sprintf("An unexpected error occurred invoking '%s' on the server.", name)
+	return shown(base, "", fmt.Sprintf("Client sent %d stream(s), Hub method expects 0.", sent))
+}
+
+// understand reads the sentence of a failed call. What a client answers is its
+// own; a server's is taken apart as sentence has put it together.
+func (p protocol) understand(said string) *wire.Error {
+	e := &wire.Error{Code: wire.CodeFailed, Message: said}
+	if !p.client {
+		return e
+	}
+	switch {
+	case strings.HasPrefix(said, "The client attempted to invoke the streaming "):
+		e.Code = wire.CodeStreaming
+	case strings.HasPrefix(said, "The client attempted to invoke the non-streaming "):
+		e.Code = wire.CodeNotStream
+	case strings.HasSuffix(said, "is already in use."):
+		e.Code = wire.CodeDuplicate
+	}
+	base, rest, found := strings.Cut(said, " on the server")
+	if !found {
+		return e
+	}
+	if strings.HasPrefix(base, "Failed to invoke ") {
+		e.Code = wire.CodeArguments
+		if strings.HasSuffix(rest, "Method does not exist.") {
+			e.Code = wire.CodeNotFound
+		}
+		return e
+	}
+	return understandClass(e, rest)
+}
+
+// understandClass reads "…. HubException: no such room", or what stands in
+// place of an error that is hidden.
+func understandClass(e *wire.Error, rest string) *wire.Error {
+	_, rest, _ = strings.Cut(rest, ".")
+	class, message, found := strings.Cut(strings.TrimSpace(rest), ": ")
+	if !found || strings.Contains(class, " ") {
+		e.Code = wire.CodeInternal
+		return e
+	}
+	e.Message = message
+	if class != hubException {
+		e.Type = class
+	}
+	return e
+}
+
+// The sentences that refuse a handshake.
+const (
+	handshakeCanceled = "Handshake was canceled."
+	handshakeFailed   = "An unexpected error occurred during connection handshake."
+)
+
+// refusal shows a client that has just shaken hands the door: it gets the
+// handshake's answer, then a Close that does not ask it back.
+func (p protocol) refusal(e *wire.Error) []byte {
+	said := closedWithError
+	if e.Hub {
+		said = p.hidden(said, "Exception", e.Detail)
+	} else {
+		said = shown(said, e.Type, e.Message)
+	}
+	words, _ := end(appendText(begin([]byte(welcome), closing, ""), "error", said))
+	return words
+}
+
+// welcome accepts a handshake.
+const welcome = "{}\x1e"
+
+// handshakeError refuses one.
+func handshakeError(said string) []byte {
+	value, err := wire.JSON.Marshal(said)
+	if err != nil { // no string fails
+		return nil
+	}
+	words := append([]byte(`{"error":`), value.Values[0]...)
+	return append(words, '}', separator)
+}
+
+// failed wraps the reason a client was closed for breaking the protocol.
+func failed(err error) error { return fmt.Errorf("%w: %w", parley.ErrProtocol, err) }
