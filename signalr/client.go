@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/parley-go/parley"
-	"github.com/parley-go/parley/internal/rawjson"
 	"github.com/parley-go/parley/internal/transport"
 	"github.com/parley-go/parley/wire"
 )
@@ -245,8 +244,12 @@ func (l *clientLink) shake(record []byte) {
 		l.broken(errors.New("expected a handshake response from the server"))
 		return
 	}
-	if said, err := text("error", f.err); said != "" || err != nil {
-		l.broken(cmpError(err, said))
+	said, err := text("error", f.err)
+	if err == nil && said != "" {
+		err = errors.New(said)
+	}
+	if err != nil {
+		l.broken(err)
 		return
 	}
 	l.open = true
@@ -257,13 +260,6 @@ func (l *clientLink) shake(record []byte) {
 		FoldNames:   true,
 	})
 	close(l.shaken)
-}
-
-func cmpError(err error, said string) error {
-	if err != nil {
-		return err
-	}
-	return errors.New(said)
 }
 
 // broken ends a connection whose server broke the protocol.

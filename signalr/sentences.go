@@ -11,6 +11,8 @@ import (
 // hubException is the class of errors that callers may always see.
 const hubException = "HubException"
 
+const noMethod = "Method does not exist."
+
 // sentence words the failure of the call m answers as Microsoft's server does
 // (docs/protocols/signalr.md, "Error sentences").
 //
@@ -29,7 +31,7 @@ func (p protocol) sentence(m *wire.Message) string {
 	}
 	switch e.Code {
 	case wire.CodeNotFound:
-		return shown(failedToInvoke(m.Name), "", "Method does not exist.")
+		return shown(failedToInvoke(m.Name), "", noMethod)
 	case wire.CodeArguments:
 		return p.hidden(failedToInvoke(m.Name), "InvalidDataException", e.Message)
 	case wire.CodeStreaming:
@@ -102,43 +104,23 @@ func streamCount(name string, sent int) string {
 // own; a server's is taken apart as sentence has put it together.
 func (p protocol) understand(said string) *wire.Error {
 	e := &wire.Error{Code: wire.CodeFailed, Message: said}
-	if !p.client {
-		return e
-	}
-	switch {
-	case strings.HasPrefix(said, "The client attempted to invoke the streaming "):
-		e.Code = wire.CodeStreaming
-	case strings.HasPrefix(said, "The client attempted to invoke the non-streaming "):
-		e.Code = wire.CodeNotStream
-	case strings.HasSuffix(said, "is already in use."):
-		e.Code = wire.CodeDuplicate
-	}
 	base, rest, found := strings.Cut(said, " on the server")
-	if !found {
+	if !p.client || !found {
 		return e
 	}
-	if strings.HasPrefix(base, "Failed to invoke ") {
+	class, message, shown := strings.Cut(rest[strings.IndexByte(rest, '.')+1:], ": ")
+	class = strings.TrimSpace(class)
+	switch {
+	case strings.HasPrefix(base, "Failed to invoke ") && message == noMethod:
+		e.Code = wire.CodeNotFound
+	case strings.HasPrefix(base, "Failed to invoke "):
 		e.Code = wire.CodeArguments
-		if strings.HasSuffix(rest, "Method does not exist.") {
-			e.Code = wire.CodeNotFound
-		}
-		return e
-	}
-	return understandClass(e, rest)
-}
-
-// understandClass reads "…. HubException: no such room", or what stands in
-// place of an error that is hidden.
-func understandClass(e *wire.Error, rest string) *wire.Error {
-	_, rest, _ = strings.Cut(rest, ".")
-	class, message, found := strings.Cut(strings.TrimSpace(rest), ": ")
-	if !found || strings.Contains(class, " ") {
+	case !shown:
 		e.Code = wire.CodeInternal
-		return e
-	}
-	e.Message = message
-	if class != hubException {
-		e.Type = class
+	case class != hubException:
+		e.Type, e.Message = class, message
+	default:
+		e.Message = message
 	}
 	return e
 }
