@@ -1,0 +1,9 @@
+package plain
+
+import (
+	"testing"
+
+	"github.com/parley-go/parley/wire/wiretest"
+)
+
+func TestProtocol(t *testing.T) { wiretest.TestProtocol(t, protocol{}) }
