@@ -158,8 +158,5 @@ func (s *Socket) receivePayload(payload []byte) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase == left {
-		return true
-	}
 	return gone == nil && s.phase < failed
 }

@@ -46,6 +46,7 @@ type Server struct {
 // NewServer makes a server. It ends with its last connection.
 func NewServer(o Options) *Server {
 	o.Transport.MaxMessageBytes = o.MaxHTTPBufferSize
+	o.Transport.BareRefusals = true // 1009 and no more (§2.6)
 	o.Transport.Goodbye = func(int, string) (int, string) { return noStatus, "" }
 	return &Server{o: o, wheel: wheel.New(100 * time.Millisecond), sessions: make(map[string]*Socket)}
 }
