@@ -1,0 +1,207 @@
+package signalr
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/websocket"
+)
+
+// This file is the network the tests run on, inside a synctest bubble: an HTTP
+// server behind connections in memory, and a raw client that sends and expects
+// exact bytes. The separator of messages is written ␞.
+
+func raw(s string) string { return strings.ReplaceAll(s, "␞", "\x1e") }
+
+func readable(s string) string { return strings.ReplaceAll(s, "\x1e", "␞") }
+
+// memoryListener accepts connections in memory.
+type memoryListener struct {
+	conns chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func (l *memoryListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *memoryListener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *memoryListener) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
+
+func (l *memoryListener) dial(context.Context, string, string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case l.conns <- there:
+		return here, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// server is a hub with one endpoint at http://hub/chat.
+type server struct {
+	t        *testing.T
+	hub      *parley.Hub
+	listener *memoryListener
+	http     *http.Client
+}
+
+// serve runs body with a server inside a bubble. When it returns, every
+// goroutine of hub and connections must be gone, else the bubble fails.
+func serve(t *testing.T, o *Options, body func(s *server)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		hub := parley.NewHub(&parley.HubOptions{
+			Log:    slog.New(slog.DiscardHandler),
+			Limits: parley.Limits{QueueBytes: 64 << 10, AskTimeout: 5 * time.Second},
+		})
+		s := &server{t: t, hub: hub, listener: &memoryListener{conns: make(chan net.Conn), done: make(chan struct{})}}
+		transport := &http.Transport{DialContext: s.listener.dial}
+		s.http = &http.Client{Transport: transport}
+		mux := http.NewServeMux()
+		Mount(mux, "/chat", hub, o)
+		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mux.ServeHTTP(w, r.WithContext(parley.WithUser(r.Context(), r.Header.Get("X-User"))))
+		})
+		srv := &http.Server{Handler: handler}
+		stopped := make(chan struct{})
+		go func() { // ends with the server
+			srv.Serve(s.listener)
+			close(stopped)
+		}()
+		body(s)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := hub.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		transport.CloseIdleConnections()
+		srv.Close()
+		<-stopped
+	})
+}
+
+// do sends a request and returns the status and the body.
+func (s *server) do(method, path string, header ...string) (int, string, http.Header) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), method, "http://hub"+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return resp.StatusCode, string(body), resp.Header
+}
+
+// peer is a client that knows WebSocket and nothing else.
+type peer struct {
+	t    *testing.T
+	conn *websocket.Conn
+}
+
+// open opens a WebSocket at path and sends first.
+func (s *server) open(path string, first ...string) *peer {
+	s.t.Helper()
+	c, err := websocket.Dial(s.t.Context(), "ws://hub"+path, &websocket.DialOptions{
+		NetDial: s.listener.dial,
+		Header:  http.Header{"X-User": {"ann"}},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { c.CloseNow() })
+	p := &peer{s.t, c}
+	for _, frame := range first {
+		p.send(frame)
+	}
+	return p
+}
+
+const handshake = `{"protocol":"json","version":1}␞`
+
+// shaken is a client that has shaken hands.
+func (s *server) shaken() *peer {
+	s.t.Helper()
+	p := s.open("/chat", handshake)
+	p.want("{}␞")
+	return p
+}
+
+func (p *peer) send(frame string) {
+	p.t.Helper()
+	p.write(websocket.Text, raw(frame))
+}
+
+func (p *peer) write(typ websocket.MessageType, data string) {
+	p.t.Helper()
+	if err := p.conn.Write(p.t.Context(), websocket.Message{Type: typ, Data: []byte(data)}); err != nil {
+		p.t.Fatalf("sending %.80q: %v", data, err)
+	}
+}
+
+// want reads frames, each of which must be exactly as given.
+func (p *peer) want(frames ...string) {
+	p.t.Helper()
+	for _, want := range frames {
+		m, err := p.conn.Read(p.t.Context())
+		if err != nil {
+			p.t.Fatalf("got %v, want %s", err, want)
+		}
+		if got := readable(string(m.Data)); got != want {
+			p.t.Fatalf("got  %s\nwant %s", got, want)
+		}
+		if m.Type != websocket.Text {
+			p.t.Errorf("frame %s: got type %v, want text", want, m.Type)
+		}
+	}
+}
+
+// wantClose reads the close frame.
+func (p *peer) wantClose(code websocket.StatusCode) {
+	p.t.Helper()
+	m, err := p.conn.Read(p.t.Context())
+	closed, ok := err.(*websocket.CloseError)
+	if !ok {
+		p.t.Fatalf("got %.200q and error %v, want a close frame", m.Data, err)
+	}
+	if closed.Code != code || closed.Reason != "" {
+		p.t.Errorf("got close %d %q, want %d without reason", closed.Code, closed.Reason, code)
+	}
+}
+
+// stop says goodbye.
+func (p *peer) stop() {
+	p.t.Helper()
+	p.send(`{"type":7}␞`)
+	p.want(`{"type":7}␞`)
+	p.wantClose(1000)
+}
