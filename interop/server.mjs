@@ -1,0 +1,96 @@
+// Starts the programs under test: the demo, and the small server in testserver.
+
+import { execFile, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+import { resolvers, within } from './wait.mjs'
+
+export const root = fileURLToPath(new URL('..', import.meta.url))
+
+const folder = mkdtempSync(join(tmpdir(), 'parley-interop-'))
+const running = new Set()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const built = new Map() // name → promise of the binary's path
+
+/** build compiles a program once per test file; with RACE=1 under the race detector. */
+function build(name, dir) {
+  if (!built.has(name)) {
+    const binary = join(folder, name)
+    const args = ['build', '-buildvcs=false', ...(process.env.RACE === '1' ? ['-race'] : []), '-o', binary, '.']
+    built.set(name, promisify(execFile)('go', args, { cwd: join(root, dir) }).then(() => binary))
+  }
+  return built.get(name)
+}
+
+/** startDemo starts `parley demo` on a free port of 127.0.0.1. */
+export async function startDemo({ listen = '127.0.0.1:0', args = [] } = {}) {
+  // The npm folder is found from the repository's root.
+  return start(await build('parley', 'cmd/parley'), ['demo', '--listen', listen, ...args], /^parley demo: (http:\/\/\S+)$/)
+}
+
+/** startTestserver starts interop/testserver on a free port of 127.0.0.1. */
+export async function startTestserver({ listen = '127.0.0.1:0', args = [] } = {}) {
+  return start(await build('testserver', 'interop/testserver'), ['--listen', listen, ...args], /^testserver: (http:\/\/\S+)$/)
+}
+
+async function start(binary, args, announcement) {
+  const child = spawn(binary, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  running.add(child)
+  const server = new Server(child)
+  const lines = createInterface({ input: child.stdout })
+  const url = await within(`address of ${binary}`, Promise.race([
+    new Promise(resolve => lines.on('line', line => {
+      const found = announcement.exec(line)
+      if (found) resolve(found[1])
+    })),
+    server.exited.then(code => { throw new Error(`${binary} ended with ${code}:\n${server.log}`) }),
+  ]), 30_000)
+  server.url = url.replace(/\/$/, '')
+  server.host = new URL(url).host
+  server.port = Number(new URL(url).port)
+  return server
+}
+
+class Server {
+  log = ''
+  #child
+  #exit = resolvers()
+
+  constructor(child) {
+    this.#child = child
+    this.exited = this.#exit.promise
+    child.stderr.setEncoding('utf8').on('data', text => { this.log += text })
+    child.on('error', this.#exit.reject)
+    child.on('exit', (code, signal) => {
+      running.delete(child)
+      this.#exit.resolve(code ?? signal)
+    })
+  }
+
+  /** stop asks the server to say goodbye to everyone; resolves with its exit code. */
+  async stop() {
+    this.#child.kill('SIGTERM')
+    const code = await within('end of the server', this.exited, 20_000).catch(err => {
+      this.#child.kill('SIGKILL')
+      throw new Error(`${err.message}\n${this.log}`)
+    })
+    if (/DATA RACE|^panic:|^fatal error:/m.test(this.log)) throw new Error(this.log)
+    return code
+  }
+
+  /** healthy tells whether the server still answers. */
+  async healthy() {
+    const answer = await fetch(this.url + '/healthz', { signal: AbortSignal.timeout(10_000) })
+    await answer.text()
+    return answer.status === 200
+  }
+}
