@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,12 +58,35 @@ func (l *memoryListener) dial(context.Context, string, string) (net.Conn, error)
 	}
 }
 
-// server is a hub with one endpoint at http://hub/chat.
-type server struct {
+// network is an HTTP server at http://hub and a client that reaches it.
+type network struct {
 	t        *testing.T
-	hub      *parley.Hub
 	listener *memoryListener
 	http     *http.Client
+}
+
+// serveHTTP runs body with a server of handler. It is called inside a bubble.
+func serveHTTP(t *testing.T, handler http.Handler, body func(n *network)) {
+	t.Helper()
+	n := &network{t: t, listener: &memoryListener{conns: make(chan net.Conn), done: make(chan struct{})}}
+	n.http = &http.Client{Transport: &http.Transport{DialContext: n.listener.dial}}
+	srv := &http.Server{Handler: handler}
+	stopped := make(chan struct{})
+	go func() { // ends with the server
+		srv.Serve(n.listener)
+		close(stopped)
+	}()
+	body(n)
+	n.http.CloseIdleConnections()
+	srv.Close()
+	<-stopped
+}
+
+// server is a hub with one endpoint at http://hub/chat.
+type server struct {
+	*network
+	hub   *parley.Hub
+	ended atomic.Bool
 }
 
 // serve runs body with a server inside a bubble. When it returns, every
@@ -74,50 +98,49 @@ func serve(t *testing.T, o *Options, body func(s *server)) {
 			Log:    slog.New(slog.DiscardHandler),
 			Limits: parley.Limits{QueueBytes: 64 << 10, AskTimeout: 5 * time.Second},
 		})
-		s := &server{t: t, hub: hub, listener: &memoryListener{conns: make(chan net.Conn), done: make(chan struct{})}}
-		transport := &http.Transport{DialContext: s.listener.dial}
-		s.http = &http.Client{Transport: transport}
 		mux := http.NewServeMux()
 		Mount(mux, "/chat", hub, o)
 		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			mux.ServeHTTP(w, r.WithContext(parley.WithUser(r.Context(), r.Header.Get("X-User"))))
 		})
-		srv := &http.Server{Handler: handler}
-		stopped := make(chan struct{})
-		go func() { // ends with the server
-			srv.Serve(s.listener)
-			close(stopped)
-		}()
-		body(s)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if err := hub.Shutdown(ctx); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
-		transport.CloseIdleConnections()
-		srv.Close()
-		<-stopped
+		serveHTTP(t, handler, func(n *network) {
+			s := &server{network: n, hub: hub}
+			body(s)
+			s.shutdown()
+		})
 	})
 }
 
+// shutdown ends the hub, once.
+func (s *server) shutdown() {
+	if s.ended.Swap(true) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	defer cancel()
+	if err := s.hub.Shutdown(ctx); err != nil {
+		s.t.Errorf("Shutdown: %v", err)
+	}
+}
+
 // do sends a request and returns the status and the body.
-func (s *server) do(method, path string, header ...string) (int, string, http.Header) {
-	s.t.Helper()
-	req, err := http.NewRequestWithContext(s.t.Context(), method, "http://hub"+path, nil)
+func (n *network) do(method, path string, header ...string) (int, string, http.Header) {
+	n.t.Helper()
+	req, err := http.NewRequestWithContext(n.t.Context(), method, "http://hub"+path, nil)
 	if err != nil {
-		s.t.Fatal(err)
+		n.t.Fatal(err)
 	}
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	resp, err := s.http.Do(req)
+	resp, err := n.http.Do(req)
 	if err != nil {
-		s.t.Fatal(err)
+		n.t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		s.t.Fatal(err)
+		n.t.Fatal(err)
 	}
 	return resp.StatusCode, string(body), resp.Header
 }
@@ -129,17 +152,17 @@ type peer struct {
 }
 
 // open opens a WebSocket at path and sends first.
-func (s *server) open(path string, first ...string) *peer {
-	s.t.Helper()
-	c, err := websocket.Dial(s.t.Context(), "ws://hub"+path, &websocket.DialOptions{
-		NetDial: s.listener.dial,
+func (n *network) open(path string, first ...string) *peer {
+	n.t.Helper()
+	c, err := websocket.Dial(n.t.Context(), "ws://hub"+path, &websocket.DialOptions{
+		NetDial: n.listener.dial,
 		Header:  http.Header{"X-User": {"ann"}},
 	})
 	if err != nil {
-		s.t.Fatal(err)
+		n.t.Fatal(err)
 	}
-	s.t.Cleanup(func() { c.CloseNow() })
-	p := &peer{s.t, c}
+	n.t.Cleanup(func() { c.CloseNow() })
+	p := &peer{n.t, c}
 	for _, frame := range first {
 		p.send(frame)
 	}
@@ -149,9 +172,9 @@ func (s *server) open(path string, first ...string) *peer {
 const handshake = `{"protocol":"json","version":1}␞`
 
 // shaken is a client that has shaken hands.
-func (s *server) shaken() *peer {
-	s.t.Helper()
-	p := s.open("/chat", handshake)
+func (n *network) shaken() *peer {
+	n.t.Helper()
+	p := n.open("/chat", handshake)
 	p.want("{}␞")
 	return p
 }
@@ -204,4 +227,5 @@ func (p *peer) stop() {
 	p.send(`{"type":7}␞`)
 	p.want(`{"type":7}␞`)
 	p.wantClose(1000)
+	synctest.Wait() // until the server has forgotten the connection
 }

@@ -8,7 +8,14 @@ import (
 	"testing"
 
 	"github.com/parley-go/parley/wire"
+	"github.com/parley-go/parley/wire/wiretest"
 )
+
+func TestProtocol(t *testing.T) {
+	for _, p := range []protocol{{}, {detailed: true}, {client: true}} {
+		wiretest.TestProtocol(t, p)
+	}
+}
 
 func args(values ...string) wire.Args {
 	var a wire.Args
