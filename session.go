@@ -3,6 +3,7 @@ package parley
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -279,6 +280,9 @@ func (s *Session) Send(e *wire.Encoded) error { return s.enqueue(e, closeSlow, "
 // send writes m in the connection's protocol and queues it.
 func (s *Session) send(m *wire.Message) error {
 	data, err := s.protocol.Append(nil, m)
+	if err == nil && len(data) == 0 && (m.Kind == wire.Call || m.Kind == wire.StreamCall) {
+		return fmt.Errorf("parley: the protocol %s has no words for this call", s.protocol.Name())
+	}
 	if err != nil || len(data) == 0 {
 		return err
 	}
