@@ -23,8 +23,6 @@ func (protocol) Codec() wire.Codec { return wire.JSON }
 // Binary implements [wire.Protocol].
 func (protocol) Binary() bool { return false }
 
-var errStream = errors.New("socketio: streams cannot be carried")
-
 // Append implements [wire.Protocol].
 func (p protocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
 	switch m.Kind {
@@ -35,8 +33,6 @@ func (p protocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
 		return p.appendEvent(dst, m.ID, m.Name, m.Args.Values), nil
 	case wire.Result:
 		return p.appendResult(dst, m), nil
-	case wire.StreamCall, wire.Item:
-		return dst, errStream
 	case wire.Close:
 		// A client that is told to disconnect stays away. One that may come
 		// back is told nothing: it comes when the connection closes.

@@ -1,0 +1,178 @@
+package socketio
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/parley-go/parley"
+)
+
+// goClient makes a Go client of the world's server, which the end of the test
+// closes.
+func (w *world) goClient(o *ClientOptions) *parley.Client {
+	if o == nil {
+		o = &ClientOptions{}
+	}
+	if o.NetDial == nil {
+		o.NetDial = w.dial
+	}
+	return NewClient("http://server", o)
+}
+
+func (w *world) connect(cl *parley.Client) {
+	w.Helper()
+	if err := cl.Connect(w.Context()); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) closeClient(cl *parley.Client) {
+	w.Helper()
+	if err := cl.Close(w.Context()); err != nil {
+		w.Errorf("Close: %v", err)
+	}
+}
+
+func TestClientCallsAndIsCalled(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		w.hub.Handle("add", parley.Func(func(a, b int) int { return a + b }))
+		w.hub.Handle("fail", parley.Func(func() error { return parley.Errorf("full", "no room") }))
+		w.hub.Handle("ask", parley.Func(func(ctx context.Context, c *parley.Conn, q string) (string, error) {
+			var a string
+			err := c.Call(ctx, "question", &a, q)
+			return a, err
+		}))
+	}, func(w *world) {
+		cl := w.goClient(nil)
+		defer w.closeClient(cl)
+		said := make(chan string, 10)
+		cl.On("said", func(from, text string) { said <- from + ": " + text })
+		cl.Handle("question", parley.Func(func(q string) string { return q + "!" }))
+		w.connect(cl)
+
+		var sum int
+		if err := cl.Call(w.Context(), "add", &sum, 2, 3); err != nil || sum != 5 {
+			t.Errorf("add: %d, %v", sum, err)
+		}
+		var failed *parley.Error
+		if err := cl.Call(w.Context(), "fail", nil); !errors.As(err, &failed) || failed.Code != "full" || failed.Message != "no room" {
+			t.Errorf("fail: %v", err)
+		}
+		var answer string
+		if err := cl.Call(w.Context(), "ask", &answer, "so"); err != nil || answer != "so!" {
+			t.Errorf("ask: %q, %v", answer, err)
+		}
+		w.hub.Send(w.Context(), "said", "ann", "hi")
+		w.want(<-said, "ann: hi")
+		for _, err := range cl.Stream(w.Context(), "count", 3) {
+			if err == nil || !strings.Contains(err.Error(), "no words") {
+				t.Errorf("stream: %v", err)
+			}
+		}
+		if err := cl.Send(w.Context(), "disconnect"); err == nil {
+			t.Error("a reserved name was sent")
+		}
+	})
+}
+
+func TestClientAuth(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		w.hub.OnConnect(func(_ context.Context, c *parley.Conn) error {
+			if got := string(Auth(c)); got != `{"token":"x"}` {
+				return &parley.Error{Code: "auth", Message: "who are you?", Data: got}
+			}
+			return nil
+		})
+	}, func(w *world) {
+		cl := w.goClient(&ClientOptions{Auth: map[string]string{"token": "x"}})
+		w.connect(cl)
+		w.closeClient(cl)
+		var refused *parley.Error
+		cl = w.goClient(nil)
+		if err := cl.Connect(w.Context()); !errors.As(err, &refused) || refused.Message != "who are you?" {
+			t.Errorf("refused with %v", err)
+		}
+		w.closeClient(cl)
+		for _, auth := range []any{"text", 1, []int{1}, func() {}} {
+			cl = w.goClient(&ClientOptions{Auth: auth})
+			if err := cl.Connect(w.Context()); err == nil || !strings.HasPrefix(err.Error(), "socketio: connect: ") {
+				t.Errorf("auth %v: %v", auth, err)
+			}
+			w.closeClient(cl)
+		}
+	})
+}
+
+func TestClientStaysConnectedAndComesBack(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		w.hub.Handle("kick", parley.Func(func(c *parley.Conn) { c.Close("") }))
+		w.hub.Handle("cut", parley.Func(func(c *parley.Conn) { c.CloseNow() }))
+	}, func(w *world) {
+		connected := make(chan bool, 10)
+		cl := w.goClient(&ClientOptions{ClientOptions: parley.ClientOptions{
+			OnConnect: func(context.Context) { connected <- true },
+		}})
+		w.connect(cl)
+		<-connected
+		time.Sleep(10 * time.Minute)
+		if err := cl.Call(w.Context(), "message-with-ack", nil); err != nil {
+			t.Errorf("after ten quiet minutes: %v", err)
+		}
+		cl.Send(w.Context(), "cut")
+		<-connected
+		w.wantEnds(nil)
+		cl.Send(w.Context(), "kick") // an ordinary goodbye: it stays away
+		<-cl.Done()
+		if cl.Err() != nil {
+			t.Errorf("the client ended with %v", cl.Err())
+		}
+		w.closeClient(cl)
+	})
+}
+
+// A server that is silent for longer than its pings allow is gone.
+func TestClientNoticesASilentServer(t *testing.T) {
+	inWorld(t, nil, nil, func(w *world) {
+		lost := make(chan error, 1)
+		var far net.Conn
+		cl := w.goClient(&ClientOptions{
+			NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				c, err := w.dial(ctx, network, addr)
+				far = c
+				return deaf{c}, err
+			},
+			ClientOptions: parley.ClientOptions{
+				Reconnect:    parley.Backoff{Off: true},
+				OnDisconnect: func(err error, _ bool) { lost <- err },
+			},
+		})
+		w.connect(cl)
+		before := time.Now()
+		if err := <-lost; !errors.Is(err, parley.ErrIdle) {
+			t.Errorf("lost with %v, want ErrIdle", err)
+		}
+		if waited := time.Since(before); waited < 45*time.Second || waited > 2*time.Minute {
+			t.Errorf("noticed after %v", waited)
+		}
+		w.closeClient(cl)
+		far.Close()
+		synctest.Wait()
+	})
+}
+
+// deaf is a network that loses the server's pings.
+type deaf struct{ net.Conn }
+
+func (d deaf) Read(p []byte) (int, error) {
+	for {
+		n, err := d.Conn.Read(p)
+		if err != nil || !strings.HasSuffix(string(p[:n]), "\x01"+"2") { // the frame of a ping
+			return n, err
+		}
+	}
+}
