@@ -313,6 +313,7 @@ func (p *WebSocket) Close(code int, reason string) {
 		return
 	}
 	p.bye = &farewell{code, reason}
+	p.woken = true // the flusher of the moment must not see the one without the other
 	p.mu.Unlock()
 	late := time.AfterFunc(2*p.o.closeTimeout(), p.CloseNow)
 	context.AfterFunc(p.ctx, func() { late.Stop() })
