@@ -199,10 +199,20 @@ type clientLink struct {
 	records records
 	open    bool  // the handshake is done
 	over    bool  // nothing more is wanted
+	settled bool  // shaken is closed
 	refusal error // why there is no connection
 
 	asked  bool          // owned by the flusher: the handshake was requested
 	shaken chan struct{} // closed when the handshake is done, or will never be
+}
+
+// settle tells the dialer how the handshake ended. Only the first call counts.
+func (l *clientLink) settle(refusal error) {
+	if l.settled {
+		return
+	}
+	l.settled, l.refusal = true, refusal
+	close(l.shaken)
 }
 
 const handshakeRequest = `{"protocol":"json","version":1}` + "\x1e"
@@ -259,15 +269,13 @@ func (l *clientLink) shake(record []byte) {
 		IdleTimeout: l.o.ServerTimeout,
 		FoldNames:   true,
 	})
-	close(l.shaken)
+	l.settle(nil)
 }
 
 // broken ends a connection whose server broke the protocol.
 func (l *clientLink) broken(err error) {
 	l.over = true
-	if !l.open {
-		l.refusal = err
-	}
+	l.settle(err)
 	l.session.Fail(wire.Goodbye{Code: 1002, Reason: err.Error(), Failed: true}, failed(err))
 }
 
@@ -286,11 +294,6 @@ func (l *clientLink) Heard() { l.session.Heard() }
 
 // Closed implements [wire.Receiver].
 func (l *clientLink) Closed(err error) {
-	if !l.open {
-		if l.refusal == nil {
-			l.refusal = errors.Join(parley.ErrHandshake, err)
-		}
-		close(l.shaken)
-	}
+	l.settle(errors.Join(parley.ErrHandshake, err))
 	l.session.Closed(err)
 }
