@@ -121,19 +121,29 @@ for (const [dialect, messages] of Object.entries(badMessages)) {
     test(`${dialect}: ${what} ends its sender's connection`, async t => {
       const raw = await opened(t, dialect)
       raw.write(frame(text, message))
+      const { code, reason } = await raw.goodbye()
       await within('end of the connection', raw.closed.promise)
-      const words = raw.frames.items.filter(f => f.opcode === text).at(-1)?.data.toString()
-      if (dialect === 'plain') assert.match(words, /^\{"type":"close","code":1002,"reason":"[^"]/)
-      if (dialect === 'signalr') assert.match(words, /"type":7,"error":"Connection closed with an error\./)
-      // Socket.IO has no words for it; its own server closes the transport.
+      const words = raw.frames.items.filter(f => f.opcode === text).at(-1).data.toString()
+      if (dialect === 'plain') {
+        assert.equal(code, 1002)
+        const said = JSON.parse(words)
+        assert.deepEqual(said, { type: 'close', code, reason: said.reason, reconnect: false })
+        assert.ok(reason && said.reason.startsWith(reason), `${reason} is not ${said.reason}`)
+      }
+      if (dialect === 'signalr') {
+        assert.equal(code, 1000, 'SignalR says it in a message of its own')
+        assert.match(words, /^\{"type":7,"error":"Connection closed with an error\./)
+      }
+      if (dialect === 'socketio') assert.equal(code, 1005, 'Socket.IO has no words for it')
     })
   }
 }
 
 test('plain and socketio: a binary message nobody announced ends its sender\'s connection', async t => {
-  for (const dialect of ['plain', 'socketio']) {
+  for (const [dialect, code] of [['plain', 1003], ['socketio', 1005]]) {
     const raw = await opened(t, dialect)
     raw.write(frame(binary, Buffer.from([0, 1, 2])))
+    assert.equal((await raw.goodbye()).code, code)
     await within('end of the connection', raw.closed.promise)
   }
 })
@@ -189,9 +199,10 @@ for (const [dialect, { call, answers }] of Object.entries(dialects)) {
     })
   }
 
-  test(`${dialect}: an oversized message is refused before it is read`, async t => {
+  test(`${dialect}: an oversized message ends with 1009`, async t => {
     const raw = await opened(t, dialect)
     raw.write(frame(text, call('7', 'echo', 'x'.repeat(2_000_000)))) // more than any dialect takes
+    assert.equal((await raw.goodbye()).code, 1009)
     await within('end of the connection', raw.closed.promise)
   })
 
@@ -200,6 +211,7 @@ for (const [dialect, { call, answers }] of Object.entries(dialects)) {
     raw.write(frame(text, '"', { fin: false }))
     const piece = frame(0, 'x'.repeat(60_000), { fin: false })
     for (let i = 0; i < 40; i++) raw.write(piece)
+    assert.equal((await raw.goodbye()).code, 1009)
     await within('end of the connection', raw.closed.promise)
   })
 }

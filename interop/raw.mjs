@@ -112,7 +112,9 @@ export class RawSocket {
     }
     if (b.length < at + size) return false
     this.#rest = b.subarray(at + size)
-    this.frames.put({ opcode: b[0] & 15, data: Buffer.from(b.subarray(at, at + size)) })
+    const data = Buffer.from(b.subarray(at, at + size))
+    this.frames.put({ opcode: b[0] & 15, data })
+    if ((b[0] & 15) === close) this.write(frame(close, data)) // §5.5.1: answered in kind
     return true
   }
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 
 	"github.com/parley-go/parley"
 )
@@ -33,33 +32,40 @@ func admit(ctx context.Context, c *parley.Conn) error {
 
 // addMethods adds what answers once.
 func addMethods(hub *parley.Hub) {
-	hub.Handle("echo", parley.HandlerFunc(func(_ context.Context, call *parley.Call) error {
-		var value any
-		if err := call.Scan(&value); err != nil {
-			return err
-		}
-		return call.Reply(value)
-	}))
+	hub.Handle("echo", parley.HandlerFunc(echo))
 	hub.Handle("add", parley.Func(func(a, b int) int { return a + b }))
 	hub.Handle("nothing", parley.Func(func() {}))
 	hub.Handle("big", parley.Func(func(bytes int) string { return strings.Repeat("x", min(bytes, 4<<20)) }))
-	hub.Handle("transport", parley.Func(func(c *parley.Conn) string { return c.Transport() }))
-	hub.Handle("tell", parley.Func(func(ctx context.Context, c *parley.Conn, text string) error {
-		return hub.Group("everyone").Send(ctx, "told", c.ID(), text)
-	}))
-	hub.Handle("burst", parley.Func(func(ctx context.Context, c *parley.Conn, n int) error {
-		for i := range min(n, 10_000) {
-			if err := c.Send(ctx, "tick", i); err != nil {
-				return err
-			}
+	hub.Handle("transport", parley.Func((*parley.Conn).Transport))
+	hub.Handle("tell", parley.Func(tell))
+	hub.Handle("burst", parley.Func(burst))
+	hub.Handle("ask", parley.Func(ask))
+}
+
+func echo(_ context.Context, call *parley.Call) error {
+	var value any
+	if err := call.Scan(&value); err != nil {
+		return err
+	}
+	return call.Reply(value)
+}
+
+func tell(ctx context.Context, c *parley.Conn, text string) error {
+	return c.Hub().Group("everyone").Send(ctx, "told", c.ID(), text)
+}
+
+func burst(ctx context.Context, c *parley.Conn, n int) error {
+	for i := range min(n, 10_000) {
+		if err := c.Send(ctx, "tick", i); err != nil {
+			return err
 		}
-		return nil
-	}))
-	hub.Handle("ask", parley.Func(func(ctx context.Context, c *parley.Conn, question string) (bool, error) {
-		var yes bool
-		err := c.Call(ctx, "confirm", &yes, question)
-		return yes, err
-	}))
+	}
+	return nil
+}
+
+func ask(ctx context.Context, c *parley.Conn, question string) (yes bool, err error) {
+	err = c.Call(ctx, "confirm", &yes, question)
+	return yes, err
 }
 
 // addMoods adds what goes wrong, each in its own way.
@@ -69,41 +75,45 @@ func addMoods(hub *parley.Hub) {
 	}))
 	hub.Handle("broken", parley.Func(func() error { return errors.New("the password is 1234") }))
 	hub.Handle("panic", parley.Func(func() error { panic("the password is 1234") }))
-	hub.Handle("kick", parley.Func(func(c *parley.Conn, goodbye bool) {
-		if goodbye {
-			c.Close("kicked")
-			return
-		}
-		c.CloseNow()
-	}))
+	hub.Handle("kick", parley.Func(kick))
 }
 
-// addStreams adds what answers many times. cancelled tells how many of the
-// endless streams were cancelled.
+func kick(c *parley.Conn, goodbye bool) {
+	if goodbye {
+		c.Close("kicked")
+		return
+	}
+	c.CloseNow()
+}
+
+// addStreams adds what answers many times.
 func addStreams(hub *parley.Hub) {
-	var cancelled atomic.Int64
-	parley.Stream[int, int]("count").Handle(hub, func(_ context.Context, _ *parley.Conn, n int, send func(int) error) error {
-		for i := 1; i <= n; i++ {
-			if err := send(i); err != nil {
-				return err
-			}
+	parley.Stream[int, int]("count").Handle(hub, count)
+	parley.Stream[int, int]("stumble").Handle(hub, stumble)
+	parley.Stream[string, int]("endless").Handle(hub, endless)
+}
+
+func count(_ context.Context, _ *parley.Conn, n int, send func(int) error) error {
+	for i := 1; i <= n; i++ {
+		if err := send(i); err != nil {
+			return err
 		}
-		return nil
-	})
-	parley.Stream[string, int]("endless").Handle(hub, func(ctx context.Context, c *parley.Conn, name string, send func(int) error) error {
-		err := send(0)
-		if err == nil {
-			<-ctx.Done()
-		}
-		cancelled.Add(1)
-		return c.Send(context.WithoutCancel(ctx), "cancelled", name, cancelled.Load())
-	})
-	parley.Stream[int, int]("stumble").Handle(hub, func(_ context.Context, _ *parley.Conn, n int, send func(int) error) error {
-		for i := 1; i <= n; i++ {
-			if err := send(i); err != nil {
-				return err
-			}
-		}
-		return parley.Errorf("no_luck", "stumbled after %d", n)
-	})
+	}
+	return nil
+}
+
+func stumble(ctx context.Context, c *parley.Conn, n int, send func(int) error) error {
+	if err := count(ctx, c, n, send); err != nil {
+		return err
+	}
+	return parley.Errorf("no_luck", "stumbled after %d", n)
+}
+
+// endless sends once, waits for its end and tells of it.
+func endless(ctx context.Context, c *parley.Conn, name string, send func(int) error) error {
+	if err := send(0); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return c.Send(context.WithoutCancel(ctx), "cancelled", name)
 }
