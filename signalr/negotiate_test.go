@@ -129,12 +129,12 @@ func (s *server) refused(path string, status int, body string) {
 func TestNegotiationsExpireAndAreCapped(t *testing.T) {
 	serve(t, &Options{MaxNegotiations: 2}, func(s *server) {
 		_, first := s.negotiate("?negotiateVersion=1")
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		_, second := s.negotiate("?negotiateVersion=1")
 		if status, _, _ := s.do("POST", "/chat/negotiate"); status != 503 {
 			t.Errorf("a third negotiation: got %d, want 503", status)
 		}
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		s.refused("/chat?id="+first, 404, unknownID)
 		p := s.open("/chat?id="+second, handshake)
 		p.want("{}␞")
@@ -143,7 +143,7 @@ func TestNegotiationsExpireAndAreCapped(t *testing.T) {
 				t.Errorf("after the first has expired: got %d, want 200", status)
 			}
 		}
-		time.Sleep(20 * time.Second) // nor does it expire
+		pass(20 * time.Second) // nor does it expire
 		p.want(`{"type":6}␞`, `{"type":6}␞`)
 		s.refused("/chat?id="+second, 409, "")
 		p.stop()

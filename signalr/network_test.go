@@ -229,3 +229,6 @@ func (p *peer) stop() {
 	p.wantClose(1000)
 	synctest.Wait() // until the server has forgotten the connection
 }
+
+// pass lets the bubble's time pass.
+func pass(d time.Duration) { time.Sleep(d) }

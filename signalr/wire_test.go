@@ -378,7 +378,7 @@ func TestPingsAndSilence(t *testing.T) {
 			reason := make(chan error, 1)
 			s.hub.OnDisconnect(func(_ context.Context, _ *parley.Conn, err error) { reason <- err })
 			p := s.shaken()
-			time.Sleep(time.Second)
+			pass(time.Second)
 			p.send(`{"type":6}␞`)
 			start := time.Now()
 			p.want(`{"type":6}␞`, `{"type":6}␞`, `{"type":7,"error":"Connection closed with an error.","allowReconnect":true}␞`)
