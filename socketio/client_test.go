@@ -119,7 +119,7 @@ func TestClientStaysConnectedAndComesBack(t *testing.T) {
 		}})
 		w.connect(cl)
 		<-connected
-		time.Sleep(10 * time.Minute)
+		w.sleep(10 * time.Minute)
 		if err := cl.Call(w.Context(), "message-with-ack", nil); err != nil {
 			t.Errorf("after ten quiet minutes: %v", err)
 		}

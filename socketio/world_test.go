@@ -117,6 +117,9 @@ func (w *world) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
+// sleep lets fake time pass.
+func (w *world) sleep(d time.Duration) { time.Sleep(d) }
+
 // listener hands a world's connections to its server.
 type listener struct{ *world }
 
