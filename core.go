@@ -21,6 +21,7 @@ type core struct {
 	limits  Limits
 	log     *slog.Logger
 	wheel   *wheel.Wheel
+	start   time.Time
 	ctx     context.Context // ends when the hub or client gives up waiting for its handlers
 	cancel  context.CancelFunc
 	enter   func(*Session)              // a session may be found from now on
@@ -99,7 +100,7 @@ func newCore(l Limits, log *slog.Logger) *core {
 	if log == nil {
 		log = slog.Default()
 	}
-	c := &core{limits: l, log: log, wheel: wheel.New(100 * time.Millisecond)}
+	c := &core{limits: l, log: log, wheel: wheel.New(100 * time.Millisecond), start: time.Now()}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }

@@ -32,11 +32,12 @@ type Session struct {
 	protocol wire.Protocol
 	codec    wire.Codec
 
-	queue queue
-	calls dispatch
-	asks  pending
-	timer wheel.Timer
-	heard atomic.Int64 // when the peer was last heard of, in nanoseconds; 0 while its idle time does not count
+	queue  queue
+	calls  dispatch
+	asks   pending
+	timer  wheel.Timer
+	pinged time.Time    // owned by the wheel once open
+	heard  atomic.Int64 // when the peer was last heard of, in nanoseconds since core.start; 0 while its idle time does not count
 
 	mu      sync.Mutex
 	phase   phase
@@ -108,15 +109,6 @@ func newSession(c *core, pipe wire.Pipe, o *SessionOptions) *Session {
 	return s
 }
 
-// await starts the clock of the handshake.
-func (s *Session) await(o *SessionOptions) {
-	timeout := 15 * time.Second
-	if o != nil && o.HandshakeTimeout > 0 {
-		timeout = o.HandshakeTimeout
-	}
-	s.core.wheel.Reset(&s.timer, timeout)
-}
-
 // ID is the connection's public name.
 func (s *Session) ID() string { return s.id }
 
@@ -136,12 +128,12 @@ func (s *Session) Open(o Opening) {
 		s.mu.Unlock()
 		return
 	}
-	s.phase = open
+	s.phase, s.pinged = open, time.Now()
 	s.mu.Unlock()
 	if !o.IdleAfterPing {
 		s.Heard()
 	}
-	s.core.wheel.Reset(&s.timer, s.nextTick())
+	s.startClock()
 	if s.core.onConnect() == nil {
 		s.connect()
 		return
@@ -262,9 +254,6 @@ func (s *Session) peerClosed(bye wire.Goodbye) {
 	}
 	s.Fail(wire.Goodbye{Code: 1000}, reason)
 }
-
-// Heard notes a sign of life of the peer.
-func (s *Session) Heard() { s.heard.Store(time.Now().UnixNano()) }
 
 // Take is the pipe's: see [wire.Receiver].
 func (s *Session) Take(batch []*wire.Encoded) []*wire.Encoded {
@@ -432,60 +421,6 @@ func callEnded(ctx context.Context) error {
 		return errors.Join(ErrTimeout, ctx.Err())
 	}
 	return context.Cause(ctx)
-}
-
-// tick runs on the timer wheel: handshake deadline, keep-alive, idle timeout.
-func (s *Session) tick() {
-	s.mu.Lock()
-	now := s.phase
-	s.mu.Unlock()
-	if now == shaking {
-		s.Fail(wire.Goodbye{Code: 1008, Reason: "handshake timeout", Failed: true}, ErrHandshake)
-		return
-	}
-	if now != open {
-		return
-	}
-	if s.idle() {
-		s.Fail(wire.Goodbye{Code: 1001, Reason: "not heard of in time", Failed: true, Reconnect: true}, ErrIdle)
-		return
-	}
-	s.ping()
-	s.core.wheel.Reset(&s.timer, s.nextTick())
-}
-
-func (s *Session) idle() bool {
-	heard, limit := s.heard.Load(), s.idleTimeout()
-	return heard != 0 && limit > 0 && time.Duration(time.Now().UnixNano()-heard) >= limit
-}
-
-func (s *Session) ping() {
-	if s.keepAlive() <= 0 {
-		return
-	}
-	if s.opening.PingPipe {
-		s.pipe.Ping()
-		return
-	}
-	s.send(&wire.Message{Kind: wire.Ping})
-}
-
-func (s *Session) keepAlive() time.Duration {
-	return orDefault(s.opening.KeepAlive, s.core.limits.KeepAlive)
-}
-
-func (s *Session) idleTimeout() time.Duration {
-	return orDefault(s.opening.IdleTimeout, s.core.limits.IdleTimeout)
-}
-
-func (s *Session) nextTick() time.Duration {
-	if k := s.keepAlive(); k > 0 {
-		return k
-	}
-	if i := s.idleTimeout(); i > 0 {
-		return i / 2
-	}
-	return time.Hour
 }
 
 // Request is the HTTP request that opened the connection, without its body;
