@@ -60,7 +60,7 @@ type dialer struct {
 	o   ClientOptions
 }
 
-// address adds what an Engine.IO request needs (§2.1).
+// address adds what an Engine.IO request needs (§3.1).
 func address(url string) (string, error) {
 	u, err := neturl.Parse(url)
 	if err != nil {
@@ -127,7 +127,7 @@ type caller struct {
 	answer  chan error // gets nil when let in, else why not
 
 	opened, joined bool          // owned by the reading goroutine
-	silence        time.Duration // likewise: the server is gone when nothing came for so long (§2.4)
+	silence        time.Duration // likewise: the server is gone when nothing came for so long (§3.4)
 
 	mu    sync.Mutex
 	words []*wire.Encoded // pongs and the CONNECT packet

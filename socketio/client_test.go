@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/websocket"
 )
 
 // goClient makes a Go client of the world's server, which the end of the test
@@ -135,44 +137,104 @@ func TestClientStaysConnectedAndComesBack(t *testing.T) {
 	})
 }
 
+// inFakeServer runs a test against a server that talks as script does, with
+// each connection.
+func inFakeServer(t *testing.T, script func(c *websocket.Conn), test func(w *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, conns: make(chan net.Conn)}
+		server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			c, err := websocket.Accept(rw, r, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.CloseNow()
+			script(c)
+		})}
+		go server.Serve(listener{w}) // ends with Close
+		test(w)
+		server.Close()
+		time.Sleep(time.Second) // for the wheel, as in inWorld
+	})
+}
+
+func say(c *websocket.Conn, packets ...string) {
+	for _, p := range packets {
+		c.Write(context.Background(), websocket.Message{Type: websocket.Text, Data: []byte(p)})
+	}
+}
+
+const openFast = `0{"sid":"x","upgrades":[],"pingInterval":300,"pingTimeout":200,"maxPayload":1000000}`
+
 // A server that is silent for longer than its pings allow is gone.
 func TestClientNoticesASilentServer(t *testing.T) {
-	inWorld(t, nil, nil, func(w *world) {
+	inFakeServer(t, func(c *websocket.Conn) {
+		say(c, openFast, `40{"sid":"y"}`, "2")
+		for _, err := range c.Messages(context.Background()) {
+			if err != nil {
+				return
+			}
+		}
+	}, func(w *world) {
 		lost := make(chan error, 1)
-		var far net.Conn
-		cl := w.goClient(&ClientOptions{
-			NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-				c, err := w.dial(ctx, network, addr)
-				far = c
-				return deaf{c}, err
-			},
-			ClientOptions: parley.ClientOptions{
-				Reconnect:    parley.Backoff{Off: true},
-				OnDisconnect: func(err error, _ bool) { lost <- err },
-			},
-		})
+		cl := w.goClient(&ClientOptions{ClientOptions: parley.ClientOptions{
+			Reconnect:    parley.Backoff{Off: true},
+			OnDisconnect: func(err error, _ bool) { lost <- err },
+		}})
 		w.connect(cl)
 		before := time.Now()
 		if err := <-lost; !errors.Is(err, parley.ErrIdle) {
 			t.Errorf("lost with %v, want ErrIdle", err)
 		}
-		if waited := time.Since(before); waited < 45*time.Second || waited > 2*time.Minute {
+		if waited := time.Since(before); waited < 500*time.Millisecond || waited > 10*time.Second {
 			t.Errorf("noticed after %v", waited)
 		}
 		w.closeClient(cl)
-		far.Close()
-		synctest.Wait()
 	})
 }
 
-// deaf is a network that loses the server's pings.
-type deaf struct{ net.Conn }
+// What a server should not say ends the attempt or the connection, and
+// nothing else.
+func TestClientOfABrokenServer(t *testing.T) {
+	for _, script := range [][]string{
+		{},
+		{""},
+		{"garbage"},
+		{"0"},
+		{"0{}"},
+		{`0{"pingInterval":-1,"pingTimeout":1e300}`},
+		{openFast, openFast},
+		{openFast, "4"},
+		{openFast, "47"},
+		{openFast, `44`},
+		{openFast, `44{"message":"go away","data":[1]}`},
+		{openFast, `44"go away"`},
+		{openFast, "41"},
+		{openFast, "bAQID"},
+		{`40{"sid":"y"}`, "1"},
+		{openFast, "1"},
+	} {
+		inFakeServer(t, func(c *websocket.Conn) {
+			say(c, script...)
+			c.Close(1000, "")
+		}, func(w *world) {
+			cl := w.goClient(nil)
+			if err := cl.Connect(w.Context()); err == nil || !strings.HasPrefix(err.Error(), "socketio: connect: ") {
+				t.Errorf("%q: %v, want an error", script, err)
+			}
+			w.closeClient(cl)
+		})
+	}
+}
 
-func (d deaf) Read(p []byte) (int, error) {
-	for {
-		n, err := d.Conn.Read(p)
-		if err != nil || !strings.HasSuffix(string(p[:n]), "\x01"+"2") { // the frame of a ping
-			return n, err
+func TestAddress(t *testing.T) {
+	for _, c := range []struct{ url, want string }{
+		{"http://h", "http://h/socket.io/?EIO=4&transport=websocket"},
+		{"https://h:1/", "https://h:1/socket.io/?EIO=4&transport=websocket"},
+		{"ws://h/my/path/?name=Ann", "ws://h/my/path/?EIO=4&name=Ann&transport=websocket"},
+	} {
+		if got, err := address(c.url); err != nil || got != c.want {
+			t.Errorf("%s: %q, %v, want %q", c.url, got, err, c.want)
 		}
 	}
 }

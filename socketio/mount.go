@@ -41,7 +41,8 @@ type Options struct {
 	MaxSessions int
 	// WriteTimeout bounds one write to a client. Zero means 10 seconds.
 	WriteTimeout time.Duration
-	// CloseTimeout bounds the close of a WebSocket. Zero means 5 seconds.
+	// CloseTimeout bounds a goodbye. Zero means 5 seconds over WebSocket, and 30
+	// seconds for a poll to fetch it.
 	CloseTimeout time.Duration
 }
 

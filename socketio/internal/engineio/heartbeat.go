@@ -3,7 +3,7 @@ package engineio
 import "time"
 
 // beat says what a Socket's one timer is for. The server pings, the client
-// answers (§2.4).
+// answers (§3.4).
 type beat uint8
 
 const (

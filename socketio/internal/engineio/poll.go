@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"mime"
@@ -20,9 +21,9 @@ func (s *Socket) attachPoll(first []byte) {
 		Wait:         2 * (o.PingInterval + o.PingTimeout), // the heartbeat comes first
 		Idle:         -1,                                   // likewise
 		WriteTimeout: o.Transport.WriteTimeout,
-		CloseTimeout: 30 * time.Second, // for a poll to fetch the last words (§2.6)
+		CloseTimeout: cmp.Or(o.Transport.CloseTimeout, 30*time.Second), // for a poll to fetch the last words (§3.6)
 		Write:        s.writePoll,
-		Cut:          true, // "a cancelled poll closes the session" (§2.6)
+		Cut:          true, // "a cancelled poll closes the session" (§3.6)
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +121,7 @@ func (s *Socket) servePost(w http.ResponseWriter, r *http.Request) {
 	payload, err := transport.ReadBody(w, r, &s.server.o.Transport)
 	switch {
 	case errors.Is(err, transport.ErrTooLarge):
-		w.WriteHeader(http.StatusRequestEntityTooLarge) // and the connection lives on (§2.2)
+		w.WriteHeader(http.StatusRequestEntityTooLarge) // and the connection lives on (§3.2)
 	case err != nil:
 		s.Fail(errors.Join(errCutPost, err))
 		w.WriteHeader(http.StatusBadRequest)

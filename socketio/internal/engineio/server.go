@@ -46,16 +46,16 @@ type Server struct {
 // NewServer makes a server. It ends with its last connection.
 func NewServer(o Options) *Server {
 	o.Transport.MaxMessageBytes = o.MaxHTTPBufferSize
-	o.Transport.BareRefusals = true // 1009 and no more (§2.6)
+	o.Transport.BareRefusals = true // 1009 and no more (§3.6)
 	o.Transport.Goodbye = func(int, string) (int, string) { return noStatus, "" }
 	return &Server{o: o, wheel: wheel.New(100 * time.Millisecond), sessions: make(map[string]*Socket)}
 }
 
 // noStatus is an empty close frame: Engine.IO closes a WebSocket without a
-// word (§2.6).
+// word (§3.6).
 const noStatus = 1005
 
-// refusal is an answer to a bad request (§2.2).
+// refusal is an answer to a bad request (§3.2).
 type refusal struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`
@@ -155,7 +155,7 @@ func (srv *Server) checkHandshake(r *http.Request, kind string, upgrade bool) *r
 		return badMethod
 	case upgrade != (kind == "websocket"):
 		return badRequest
-	case r.URL.Query().Get("EIO") != "4": // whatever is not "4" counts as 3 (§2.1)
+	case r.URL.Query().Get("EIO") != "4": // whatever is not "4" counts as 3 (§3.1)
 		return badVersion
 	}
 	return nil
@@ -213,7 +213,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	l := s.attach(pipe, openPacket(s.id, []string{}, &srv.o))
 	if s.open(r) != nil {
-		pipe.CloseNow()
+		pipe.Refuse(noStatus, "")
 		return
 	}
 	pipe.Run(l)

@@ -9,11 +9,11 @@ import (
 )
 
 // probeTick is how often a poll that waits is answered during a probe, so
-// that the client can pause its polls (§2.5).
+// that the client can pause its polls (§3.5).
 const probeTick = 100 * time.Millisecond
 
 // serveUpgrade takes a WebSocket for a connection that polls. A second one is
-// accepted and closed at once (§2.5).
+// accepted and closed at once (§3.5).
 func (s *Socket) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	pipe, err := transport.AcceptWebSocket(w, r, &s.server.o.Transport)
 	if err != nil {
@@ -21,32 +21,24 @@ func (s *Socket) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	}
 	l := &link{socket: s, pipe: pipe}
 	l.timer.Fire = l.tick
-	known, wanted := s.attachProbe(l)
-	if !known {
-		pipe.CloseNow()
+	if !s.attachProbe(l) {
+		pipe.Refuse(noStatus, "")
 		return
-	}
-	if !wanted {
-		pipe.Close(noStatus, "")
 	}
 	pipe.Run(l)
 }
 
-// attachProbe counts a pipe in, if the connection still lives, and tells
-// whether it may become the current one.
-func (s *Socket) attachProbe(l *link) (known, wanted bool) {
+// attachProbe makes l the pipe that may become current, if there can be one.
+func (s *Socket) attachProbe(l *link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.links == 0 || s.phase >= left {
-		return false, false
+	if s.phase != running || s.probe != nil || !s.polling() {
+		return false
 	}
 	s.links++
-	if s.phase != running || s.probe != nil || !s.polling() {
-		return true, false
-	}
 	s.probe = l
 	s.server.wheel.Reset(&l.timer, probeTick)
-	return true, true
+	return true
 }
 
 // receiveProbe takes a packet of a pipe that is not yet current.
