@@ -584,7 +584,7 @@ func TestAFailedProbeLeavesThePolls(t *testing.T) {
 		s := serveEcho(t, nil)
 		sid := s.open()
 		c := s.webSocket(webSocket + sid)
-		second := s.webSocket(webSocket + sid) // only one at a time
+		second := s.webSocket(webSocket + sid) // one at a time
 		wantClose(t, second, websocket.StatusNoStatus)
 		send(t, c, packet)
 		wantClose(t, c, websocket.StatusNoStatus)

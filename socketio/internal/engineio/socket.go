@@ -28,16 +28,17 @@ type Socket struct {
 	pausing sync.Mutex // held while paused, or the pipe that it speaks of, changes
 	paused  bool
 
-	mu      sync.Mutex
-	current *link           // what messages travel on
-	poll    *transport.Poll // the polling pipe; nil when it began as a WebSocket
-	probe   *link           // a WebSocket that may become current; nil for none
-	links   int             // pipes that have not ended
-	polls   int             // GETs that wait
-	posting bool            // a POST is being read
-	beat    beat
-	phase   phase
-	reason  error // why it failed
+	mu        sync.Mutex
+	current   *link           // what messages travel on
+	poll      *transport.Poll // the polling pipe; nil when it began as a WebSocket
+	probe     *link           // a WebSocket that may become current; nil for none
+	links     int             // pipes that have not ended
+	polls     int             // GETs that wait
+	posting   bool            // a POST is being read
+	upgrading bool            // there is a probe, or it is being accepted
+	beat      beat
+	phase     phase
+	reason    error // why it failed
 }
 
 type phase uint8
@@ -154,7 +155,7 @@ func (l *link) Closed(err error) {
 			s.phase = over
 		}
 	case s.probe:
-		s.probe = nil
+		s.probe, s.upgrading = nil, false
 	}
 	ended, reason := s.links == 0 && s.phase >= left, s.reason
 	s.mu.Unlock()

@@ -15,24 +15,45 @@ const probeTick = 100 * time.Millisecond
 // serveUpgrade takes a WebSocket for a connection that polls. A second one is
 // accepted and closed at once (§3.5).
 func (s *Socket) serveUpgrade(w http.ResponseWriter, r *http.Request) {
+	first := s.beginUpgrade() // before the client sees the 101
 	pipe, err := transport.AcceptWebSocket(w, r, &s.server.o.Transport)
 	if err != nil {
+		s.failUpgrade(first)
 		return
 	}
 	l := &link{socket: s, pipe: pipe}
 	l.timer.Fire = l.tick
-	if !s.attachProbe(l) {
+	if !first || !s.attachProbe(l) {
 		pipe.Refuse(noStatus, "")
 		return
 	}
 	pipe.Run(l)
 }
 
-// attachProbe makes l the pipe that may become current, if there can be one.
+// beginUpgrade tells whether this is the one WebSocket that the polls may be
+// changed for.
+func (s *Socket) beginUpgrade() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.upgrading || !s.polling() {
+		return false
+	}
+	s.upgrading = true
+	return true
+}
+
+func (s *Socket) failUpgrade(first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.upgrading = s.upgrading && !first
+}
+
+// attachProbe makes l the pipe that may become current, if the connection
+// still lives.
 func (s *Socket) attachProbe(l *link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase != running || s.probe != nil || !s.polling() {
+	if s.phase != running {
 		return false
 	}
 	s.links++
