@@ -152,8 +152,9 @@ func (c *Conn) Close(reason string) {
 	c.session.Fail(wire.Goodbye{Code: 1000, Reason: reason}, nil)
 }
 
-// CloseNow ends the connection without a goodbye.
-func (c *Conn) CloseNow() { c.session.pipe.CloseNow() }
+// CloseNow ends the connection without a goodbye. OnDisconnect is told
+// ErrClosed.
+func (c *Conn) CloseNow() { c.session.cutOff() }
 
 type userKey struct{}
 

@@ -62,6 +62,11 @@ type Limits struct {
 	// IdleTimeout closes a connection of which nothing was heard for so long.
 	// The default is 45 seconds.
 	IdleTimeout time.Duration
+	// Grace is how long the calls of a client that has said goodbye, or to
+	// which the hub has, may go on: what it said last is not lost. Then their
+	// contexts end. The calls of a client that was lost end at once, streams
+	// always. The default is 5 seconds; negative means none.
+	Grace time.Duration
 	// AskTimeout bounds a call to a client whose context has no deadline. The
 	// default is 30 seconds.
 	AskTimeout time.Duration
@@ -77,6 +82,7 @@ func (l *Limits) fill() {
 	l.Groups = orDefault(l.Groups, 1024)
 	l.KeepAlive = orDefault(l.KeepAlive, 15*time.Second)
 	l.IdleTimeout = orDefault(l.IdleTimeout, 45*time.Second)
+	l.Grace = orDefault(l.Grace, 5*time.Second)
 	l.AskTimeout = orDefault(l.AskTimeout, 30*time.Second)
 }
 

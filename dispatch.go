@@ -2,6 +2,7 @@ package parley
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 	"sync"
 
@@ -162,13 +163,23 @@ func (d *dispatch) cancel(id string) {
 	}
 }
 
-// finish drops the waiting calls and runs last after the running ones.
-func (d *dispatch) finish(last func()) {
+// finish runs last after the calls that run, and, with drain, after those that
+// wait. Streams end. It tells whether there is anything to wait for.
+func (d *dispatch) finish(drain bool, last func()) (busy bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.waiting, d.bytes = nil, 0
+	for _, c := range d.active {
+		if c.stream {
+			c.cancel(ErrClosed)
+		}
+	}
+	if !drain {
+		d.waiting, d.bytes = nil, 0
+	}
 	d.last = last
+	busy = d.workers > 0 || d.streams > 0
 	d.endIfDone()
+	return busy
 }
 
 func (d *dispatch) endIfDone() {
@@ -257,7 +268,7 @@ func cancelledAnswer(c *Call) error {
 // caller must not see.
 func (s *Session) report(c *Call, err error) *wire.Error {
 	e, meant := outward(err, s.codec)
-	if !meant && s.ctx.Err() == nil {
+	if !meant && s.ctx.Err() == nil && !errors.Is(err, ErrClosed) {
 		s.core.log.Error("parley: handler failed", "handler", c.Name, "conn", s.id, "error", err)
 	}
 	return e

@@ -321,6 +321,17 @@ func (s *Session) finish(bye wire.Goodbye, reason error, last ...*wire.Encoded) 
 	s.pipe.Close(bye.Code, cut(bye.Reason))
 }
 
+// cutOff ends the connection without a word.
+func (s *Session) cutOff() {
+	s.mu.Lock()
+	if s.phase < closing {
+		s.phase, s.reason = closing, ErrClosed
+	}
+	s.mu.Unlock()
+	s.core.leave(s)
+	s.pipe.CloseNow()
+}
+
 func (s *Session) goodbye(bye wire.Goodbye) *wire.Encoded {
 	s.mu.Lock()
 	opened := s.phase == open // one that ended during its handshake has no protocol
@@ -351,9 +362,26 @@ func (s *Session) Closed(err error) {
 	s.core.wheel.Cancel(&s.timer)
 	s.core.leave(s)
 	s.queue.finish(true)
-	s.end(ErrClosed)
 	s.asks.end(ErrClosed)
-	s.calls.finish(func() { s.core.gone(s, reason, connected) })
+	grace := s.grace(reason, connected)
+	last := func() {
+		s.end(ErrClosed)
+		s.core.gone(s, reason, connected)
+	}
+	if !s.calls.finish(grace > 0, last) || grace <= 0 {
+		s.end(ErrClosed)
+		return
+	}
+	stop := time.AfterFunc(grace, func() { s.end(ErrClosed) })
+	context.AfterFunc(s.ctx, func() { stop.Stop() })
+}
+
+// grace is how long the calls of a connection that has ended may go on.
+func (s *Session) grace(reason error, connected bool) time.Duration {
+	if connected && (reason == nil || errors.Is(reason, ErrShutdown)) {
+		return s.core.limits.Grace
+	}
+	return 0
 }
 
 // pause counts the parts of the session that want the pipe to stop reading.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -160,3 +161,49 @@ type gauge struct {
 
 func (p *gauge) Pause()  { p.paused.Add(1) }
 func (p *gauge) Resume() { p.resumed.Add(1) }
+
+func TestWhatAClientSaysLastIsHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := newRoom(t, &parley.HubOptions{Limits: parley.Limits{WaitingCalls: 1000}})
+		hub.Handle("slowly", parley.Func(func() { time.Sleep(10 * time.Millisecond) }))
+		ann, hears := dialListening(t, hub, "ann")
+		must(t, join.Call(t.Context(), ann, "lobby"))
+		bob, _ := dialListening(t, hub, "bob")
+		for i := range 100 {
+			must(t, bob.Send(t.Context(), "slowly"))
+			must(t, say.Send(t.Context(), bob, draft{Room: "lobby", Text: strconv.Itoa(i)}))
+		}
+		must(t, bob.Close(t.Context()))
+		time.Sleep(time.Minute)
+		if n := len(drain(hears.lines)); n != 100 {
+			t.Errorf("heard %d of 100 lines that were sent before a goodbye", n)
+		}
+	})
+}
+
+func TestGraceIsBoundedAndOnlyForGoodbyes(t *testing.T) {
+	tests := []struct {
+		name string
+		end  func(cl *parley.Client, c *parley.Conn)
+		want time.Duration
+	}{
+		{"the client says goodbye", func(cl *parley.Client, _ *parley.Conn) { cl.Close(context.Background()) }, 5 * time.Second},
+		{"the hub says goodbye", func(_ *parley.Client, c *parley.Conn) { c.Close("") }, 5 * time.Second},
+		{"the client is lost", func(_ *parley.Client, c *parley.Conn) { c.CloseNow() }, 0},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			hub := newRoom(t, nil)
+			ended := make(chan time.Time, 1)
+			hub.Handle("wait", parley.Func(func(ctx context.Context) { <-ctx.Done(); ended <- time.Now() }))
+			cl := parleytest.Dial(t, hub, &parleytest.Options{User: "ann"})
+			must(t, cl.Send(t.Context(), "wait"))
+			synctest.Wait()
+			start := time.Now()
+			tt.end(cl, hub.User("ann").Conns()[0])
+			if got := (<-ended).Sub(start); got != tt.want {
+				t.Errorf("%s: the handler's context ended after %v, want %v", tt.name, got, tt.want)
+			}
+		})
+	}
+}

@@ -127,7 +127,7 @@ func TestClientStaysConnectedAndComesBack(t *testing.T) {
 		}
 		cl.Send(w.Context(), "cut")
 		<-connected
-		w.wantEnds(nil)
+		w.wantEnds(parley.ErrClosed)
 		cl.Send(w.Context(), "kick") // an ordinary goodbye: it stays away
 		<-cl.Done()
 		if cl.Err() != nil {

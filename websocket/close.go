@@ -14,21 +14,22 @@ import (
 // are registered with IANA, 4000–4999 are an application's own.
 type StatusCode uint16
 
+// The codes of RFC 6455 §7.4.1 and of IANA's registry.
 const (
-	StatusNormalClosure      StatusCode = 1000
-	StatusGoingAway          StatusCode = 1001
-	StatusProtocolError      StatusCode = 1002
-	StatusUnsupportedData    StatusCode = 1003
+	StatusNormalClosure      StatusCode = 1000 // the connection has done its work
+	StatusGoingAway          StatusCode = 1001 // a server shuts down, a page is left
+	StatusProtocolError      StatusCode = 1002 // the peer broke a rule of the protocol
+	StatusUnsupportedData    StatusCode = 1003 // a type of message that is not understood
 	StatusNoStatus           StatusCode = 1005 // never sent: the close frame was empty
 	StatusAbnormal           StatusCode = 1006 // never sent: no close frame came
-	StatusInvalidPayload     StatusCode = 1007
-	StatusPolicyViolation    StatusCode = 1008
-	StatusMessageTooBig      StatusCode = 1009
-	StatusMandatoryExtension StatusCode = 1010
-	StatusInternalError      StatusCode = 1011
-	StatusServiceRestart     StatusCode = 1012
-	StatusTryAgainLater      StatusCode = 1013
-	StatusBadGateway         StatusCode = 1014
+	StatusInvalidPayload     StatusCode = 1007 // such as text that is not UTF-8
+	StatusPolicyViolation    StatusCode = 1008 // any other objection to a message
+	StatusMessageTooBig      StatusCode = 1009 // beyond the receiver's limit
+	StatusMandatoryExtension StatusCode = 1010 // a client misses an extension
+	StatusInternalError      StatusCode = 1011 // something unexpected on the server
+	StatusServiceRestart     StatusCode = 1012 // come back in a moment
+	StatusTryAgainLater      StatusCode = 1013 // overloaded
+	StatusBadGateway         StatusCode = 1014 // a gateway got a bad answer from behind it
 )
 
 // maxReasonBytes is what the code leaves of a control frame (RFC 6455 §5.5).

@@ -39,7 +39,7 @@ type Timer struct {
 // New returns a wheel of the given resolution.
 func New(tick time.Duration) *Wheel { return &Wheel{tick: tick} }
 
-// Reset sets t to fire once after d, rounded up to whole ticks, whether or not
+// Reset sets t to fire once after d, late by at most two ticks, never early, whether or not
 // it was set before. On a stopped wheel it does nothing.
 func (w *Wheel) Reset(t *Timer, d time.Duration) {
 	w.mu.Lock()
@@ -49,7 +49,7 @@ func (w *Wheel) Reset(t *Timer, d time.Duration) {
 		return
 	}
 	ticks := uint64((d + w.tick - 1) / w.tick)
-	w.link(t, w.now+max(ticks, 1))
+	w.link(t, w.now+ticks+1) // one more: the tick that runs has begun already
 	if w.stop == nil {
 		w.stop, w.done = make(chan struct{}), make(chan struct{})
 		go w.run(w.stop, w.done) // ends when the last timer is gone, or by Stop
@@ -61,6 +61,10 @@ func (w *Wheel) Cancel(t *Timer) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.unlink(t)
+	if w.set == 0 && w.stop != nil {
+		close(w.stop)
+		w.stop = nil
+	}
 }
 
 // Stop drops all timers and returns when the goroutine is gone. It must not be
@@ -106,11 +110,10 @@ func (w *Wheel) turn() bool {
 		t.Fire()
 		w.mu.Lock()
 	}
-	if w.set > 0 || w.stopped {
-		return !w.stopped
+	if w.set == 0 {
+		w.stop = nil
 	}
-	w.stop = nil
-	return false
+	return w.set > 0 && !w.stopped
 }
 
 func (w *Wheel) due() *Timer {

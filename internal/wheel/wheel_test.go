@@ -1,6 +1,7 @@
 package wheel
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,8 +32,8 @@ func TestTimersFireOnceAndInTime(t *testing.T) {
 func TestResetMovesAndCancelUnsets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := New(time.Second)
-		fired := 0
-		moved := &Timer{Fire: func() { fired++ }}
+		var fired atomic.Int64
+		moved := &Timer{Fire: func() { fired.Add(1) }}
 		gone := &Timer{Fire: func() { t.Error("a cancelled timer fired") }}
 		w.Reset(moved, 5*time.Second)
 		w.Reset(gone, 5*time.Second)
@@ -40,12 +41,12 @@ func TestResetMovesAndCancelUnsets(t *testing.T) {
 		w.Reset(moved, 5*time.Second)
 		w.Cancel(gone)
 		time.Sleep(4 * time.Second)
-		if fired != 0 {
+		if fired.Load() != 0 {
 			t.Fatal("a moved timer fired at its first time")
 		}
 		time.Sleep(3 * time.Second)
-		if fired != 1 {
-			t.Fatalf("fired %d times, want 1", fired)
+		if got := fired.Load(); got != 1 {
+			t.Fatalf("fired %d times, want 1", got)
 		}
 		w.Stop()
 	})
@@ -67,17 +68,17 @@ func TestGoroutineEndsWithLastTimerAndComesBack(t *testing.T) {
 func TestFireMayResetItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := New(time.Second)
-		n := 0
+		var n atomic.Int64
 		timer := &Timer{}
 		timer.Fire = func() {
-			if n++; n < 5 {
+			if n.Add(1) < 5 {
 				w.Reset(timer, 2*time.Second)
 			}
 		}
 		w.Reset(timer, 2*time.Second)
 		time.Sleep(time.Minute)
-		if n != 5 {
-			t.Fatalf("fired %d times, want 5", n)
+		if got := n.Load(); got != 5 {
+			t.Fatalf("fired %d times, want 5", got)
 		}
 	})
 }

@@ -48,7 +48,7 @@ func NewServer(o Options) *Server {
 	o.Transport.MaxMessageBytes = o.MaxHTTPBufferSize
 	o.Transport.BareRefusals = true // 1009 and no more (§3.6)
 	o.Transport.Goodbye = func(int, string) (int, string) { return noStatus, "" }
-	return &Server{o: o, wheel: wheel.New(100 * time.Millisecond), sessions: make(map[string]*Socket)}
+	return &Server{o: o, wheel: wheel.New(probeTick / 2), sessions: make(map[string]*Socket)}
 }
 
 // noStatus is an empty close frame: Engine.IO closes a WebSocket without a

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/internal/transport"
@@ -83,7 +84,7 @@ type link struct {
 
 	words  []*wire.Encoded // packets of this layer, to go before messages; guarded by socket.mu
 	probed bool            // 2probe has come; guarded by socket.mu
-	ticks  int             // of the probe's timer; owned by it
+	began  time.Time       // of a probe; fixed after construction
 }
 
 // attach makes a pipe current whose first words are given.

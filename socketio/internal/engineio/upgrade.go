@@ -21,7 +21,7 @@ func (s *Socket) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 		s.failUpgrade(first)
 		return
 	}
-	l := &link{socket: s, pipe: pipe}
+	l := &link{socket: s, pipe: pipe, began: time.Now()}
 	l.timer.Fire = l.tick
 	if !first || !s.attachProbe(l) {
 		pipe.Refuse(noStatus, "")
@@ -86,7 +86,6 @@ func (l *link) answerProbe() {
 // tick runs on the wheel while the probe lasts.
 func (l *link) tick() {
 	s := l.socket
-	l.ticks++
 	s.mu.Lock()
 	probes := s.probe == l
 	waits := probes && l.probed && s.polls > 0
@@ -94,7 +93,7 @@ func (l *link) tick() {
 	if !probes {
 		return
 	}
-	if time.Duration(l.ticks)*probeTick >= s.server.o.UpgradeTimeout {
+	if time.Since(l.began) >= s.server.o.UpgradeTimeout {
 		l.pipe.Close(noStatus, "")
 		return
 	}
