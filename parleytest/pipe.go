@@ -36,11 +36,13 @@ func newPair() (a, b *pipe) {
 	return a, b
 }
 
+// start lets messages flow once the other end has started as well.
 func (p *pipe) start() {
 	p.link.mu.Lock()
 	p.started = true
 	p.link.mu.Unlock()
 	p.Wake()
+	p.peer.Wake()
 }
 
 // Transport implements wire.Pipe.
