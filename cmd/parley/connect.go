@@ -36,23 +36,21 @@ printed as   name arg … .   At the end of the input, parley says goodbye.
 // has been printed.
 var errCallsFailed = errors.New("some calls failed")
 
+// connecting is what the command line asks for.
+type connecting struct {
+	address, protocol string
+	stay              bool
+	timeout           time.Duration
+}
+
 // connect is the command of that name.
 func connect(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) error {
-	flags := flag.NewFlagSet("connect", flag.ContinueOnError)
-	flags.SetOutput(errs)
-	flags.Usage = func() { fmt.Fprint(errs, connectUsage); flags.PrintDefaults() }
-	protocol := flags.String("protocol", "auto", "plain, signalr, socketio, or auto: ask the server")
-	stay := flags.Bool("stay", false, "go on printing events after the end of the input, until interrupted")
-	timeout := flags.Duration("timeout", 30*time.Second, "how long to wait for an answer")
-	if err := flags.Parse(args); err != nil {
+	c, err := parseConnect(args, errs)
+	if err != nil {
 		return err
 	}
-	if flags.NArg() != 1 {
-		flags.Usage()
-		return errors.New("connect takes one URL")
-	}
 	p := &printer{w: out}
-	cl, err := newClient(ctx, *protocol, flags.Arg(0), p, errs)
+	cl, err := c.newClient(ctx, p, errs)
 	if err != nil {
 		return err
 	}
@@ -60,8 +58,8 @@ func connect(ctx context.Context, args []string, in io.Reader, out, errs io.Writ
 	if err := cl.Connect(ctx); err != nil {
 		return err
 	}
-	t := &terminal{client: cl, printer: p, timeout: *timeout}
-	if err := t.converse(ctx, in, *stay); err != nil {
+	t := &terminal{client: cl, printer: p, timeout: c.timeout}
+	if err := t.converse(ctx, in, c.stay); err != nil {
 		return err
 	}
 	if t.failed {
@@ -70,61 +68,99 @@ func connect(ctx context.Context, args []string, in io.Reader, out, errs io.Writ
 	return nil
 }
 
-// newClient makes the client that the server at address understands.
-func newClient(ctx context.Context, protocol, address string, p *printer, errs io.Writer) (*parley.Client, error) {
-	u, err := url.Parse(address)
+func parseConnect(args []string, errs io.Writer) (*connecting, error) {
+	c := &connecting{}
+	flags := flag.NewFlagSet("connect", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	flags.Usage = func() { fmt.Fprint(errs, connectUsage); flags.PrintDefaults() }
+	flags.StringVar(&c.protocol, "protocol", "auto", "plain, signalr, socketio, or auto: ask the server")
+	flags.BoolVar(&c.stay, "stay", false, "go on printing events after the end of the input, until interrupted")
+	flags.DurationVar(&c.timeout, "timeout", 30*time.Second, "how long to wait for an answer")
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() != 1 {
+		flags.Usage()
+		return nil, errors.New("connect takes one URL")
+	}
+	c.address = flags.Arg(0)
+	return c, nil
+}
+
+// newClient makes the client that the server understands.
+func (c *connecting) newClient(ctx context.Context, p *printer, errs io.Writer) (*parley.Client, error) {
+	u, err := url.Parse(c.address)
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("%q is not an address such as http://127.0.0.1:8080/hub/plain", address)
+		return nil, fmt.Errorf("%q is not an address such as http://127.0.0.1:8080/hub/plain", c.address)
 	}
-	if protocol == "auto" {
-		protocol = detect(ctx, *u)
+	if c.protocol == "auto" {
+		c.protocol = detect(ctx, u)
 	}
-	o := parley.ClientOptions{
-		OnConnect: func(context.Context) { fmt.Fprintf(errs, "connected by %s\n", protocol) },
-		OnDisconnect: func(err error, again bool) {
-			fmt.Fprintf(errs, "disconnected: %v%s\n", err, map[bool]string{true: "; trying to come back"}[again])
-		},
-	}
-	var cl *parley.Client
-	switch protocol {
-	case "plain":
-		cl = plain.NewClient(address, &plain.ClientOptions{ClientOptions: o})
-	case "signalr":
-		cl = signalr.NewClient(address, &signalr.ClientOptions{ClientOptions: o})
-	case "socketio":
-		cl = socketio.NewClient(address, &socketio.ClientOptions{ClientOptions: o})
-	default:
-		return nil, fmt.Errorf("unknown protocol %q", protocol)
+	cl, err := c.speak(errs)
+	if err != nil {
+		return nil, err
 	}
 	cl.HandleOther(parley.HandlerFunc(p.event))
 	return cl, nil
 }
 
+func (c *connecting) speak(errs io.Writer) (*parley.Client, error) {
+	o := c.options(errs)
+	switch c.protocol {
+	case "plain":
+		return plain.NewClient(c.address, &plain.ClientOptions{ClientOptions: o}), nil
+	case "signalr":
+		return signalr.NewClient(c.address, &signalr.ClientOptions{ClientOptions: o}), nil
+	case "socketio":
+		return socketio.NewClient(c.address, &socketio.ClientOptions{ClientOptions: o}), nil
+	}
+	return nil, fmt.Errorf("unknown protocol %q", c.protocol)
+}
+
+// options make the client tell on errs how it fares.
+func (c *connecting) options(errs io.Writer) parley.ClientOptions {
+	return parley.ClientOptions{
+		OnConnect: func(context.Context) { fmt.Fprintf(errs, "connected by %s\n", c.protocol) },
+		OnDisconnect: func(err error, again bool) {
+			after := "for good"
+			if again {
+				after = "trying to come back"
+			}
+			fmt.Fprintf(errs, "disconnected, %s: %v\n", after, err)
+		},
+	}
+}
+
 // detect finds out what is spoken at u: Socket.IO by its path, SignalR by its
 // negotiate request, else plain.
-func detect(ctx context.Context, u url.URL) string {
-	if strings.Contains(u.Path, "socket.io") {
+func detect(ctx context.Context, u *url.URL) string {
+	switch {
+	case strings.Contains(u.Path, "socket.io"):
 		return "socketio"
+	case negotiates(ctx, *u):
+		return "signalr"
 	}
+	return "plain"
+}
+
+// negotiates tells whether a SignalR endpoint answers at u.
+func negotiates(ctx context.Context, u url.URL) bool {
 	u.Scheme = strings.Replace(u.Scheme, "ws", "http", 1)
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/negotiate"
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), nil)
 	if err != nil {
-		return "plain"
+		return false
 	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return "plain"
+		return false
 	}
 	defer resp.Body.Close()
 	var answer struct {
 		Version *int `json:"negotiateVersion"`
 	}
 	err = json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&answer)
-	if err != nil || resp.StatusCode != http.StatusOK || answer.Version == nil {
-		return "plain"
-	}
-	return "signalr"
+	return err == nil && resp.StatusCode == http.StatusOK && answer.Version != nil
 }

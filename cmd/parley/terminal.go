@@ -69,27 +69,28 @@ func (t *terminal) do(ctx context.Context, line string) {
 	if line == "" || line[0] == '#' {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	if err := t.obey(ctx, line); err != nil {
+		t.failed = true
+		t.printer.failure(err)
+	}
+}
+
+func (t *terminal) obey(ctx context.Context, line string) error {
 	mode := line[0]
 	if mode == '>' || mode == '*' {
 		line = strings.TrimSpace(line[1:])
 	}
 	name, rest, _ := strings.Cut(line, " ")
 	args := parseArgs(rest)
-	ctx, cancel := context.WithTimeout(ctx, t.timeout)
-	defer cancel()
-	var err error
 	switch mode {
 	case '>':
-		err = t.client.Send(ctx, name, args...)
+		return t.client.Send(ctx, name, args...)
 	case '*':
-		err = t.stream(ctx, name, args)
-	default:
-		err = t.call(ctx, name, args)
+		return t.stream(ctx, name, args)
 	}
-	if err != nil {
-		t.failed = true
-		t.printer.failure(err)
-	}
+	return t.call(ctx, name, args)
 }
 
 func (t *terminal) call(ctx context.Context, name string, args []any) error {
@@ -120,18 +121,21 @@ func (t *terminal) stream(ctx context.Context, name string, args []any) error {
 func parseArgs(s string) []any {
 	var args []any
 	for s = strings.TrimSpace(s); s != ""; s = strings.TrimSpace(s) {
-		dec := json.NewDecoder(strings.NewReader(s))
-		var value json.RawMessage
-		if err := dec.Decode(&value); err == nil && endsArg(s, int(dec.InputOffset())) {
-			args = append(args, value)
-			s = s[dec.InputOffset():]
-			continue
-		}
-		word, rest, _ := strings.Cut(s, " ")
-		args = append(args, word)
+		value, rest := parseArg(s)
+		args = append(args, value)
 		s = rest
 	}
 	return args
+}
+
+func parseArg(s string) (value any, rest string) {
+	dec := json.NewDecoder(strings.NewReader(s))
+	var raw json.RawMessage
+	if err := dec.Decode(&raw); err == nil && endsArg(s, int(dec.InputOffset())) {
+		return raw, s[dec.InputOffset():]
+	}
+	word, rest, _ := strings.Cut(s, " ")
+	return word, rest
 }
 
 // endsArg tells whether an argument may end at s[i]: 10 is a number, 10th a
@@ -161,12 +165,8 @@ func (p *printer) failure(err error) {
 
 // event prints what the hub calls. A question is not answered by hand.
 func (p *printer) event(_ context.Context, call *parley.Call) error {
-	values := make([]json.RawMessage, call.Len())
-	into := make([]any, call.Len())
-	for i := range values {
-		into[i] = &values[i]
-	}
-	if err := call.Scan(into...); err != nil {
+	values, err := rawArgs(call)
+	if err != nil {
 		return err
 	}
 	words := []string{call.Name}
@@ -178,6 +178,15 @@ func (p *printer) event(_ context.Context, call *parley.Call) error {
 		return nil
 	}
 	return parley.Errorf("unanswered", "nobody is here to answer %s", call.Name)
+}
+
+func rawArgs(call *parley.Call) ([]json.RawMessage, error) {
+	values := make([]json.RawMessage, call.Len())
+	into := make([]any, call.Len())
+	for i := range values {
+		into[i] = &values[i]
+	}
+	return values, call.Scan(into...)
 }
 
 // compact writes a value on one line.

@@ -1,0 +1,19 @@
+import { choose, open, show } from '/web/dialects.js'
+
+const main = document.querySelector('main')
+const time = main.querySelector('time')
+const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeZone: 'UTC' })
+const date = main.querySelector('[data-testid=date]')
+
+let connection
+
+choose(main.querySelector('.switch'), dialect => {
+  connection?.close()
+  connection = open(dialect, { at: '/clock' })
+  connection.on('time', utc => {
+    time.dateTime = utc
+    time.textContent = utc.slice(11, 19)
+    date.textContent = day.format(new Date(utc)) + ', UTC'
+  })
+  show(main, connection)
+})

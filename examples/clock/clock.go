@@ -1,0 +1,108 @@
+// Package clock shows the server's time: one event a second to every page,
+// whatever client carries it.
+package clock
+
+import (
+	"context"
+	"embed"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/examples/web"
+)
+
+//go:embed index.html app.js
+var page embed.FS
+
+// What clients are told and may ask. A time is UTC, as RFC 3339 writes it:
+// "2026-11-21T05:03:27Z".
+const (
+	Time parley.Event[string]            = "time" // on connecting, and at the beginning of every second
+	Now  parley.Method[struct{}, string] = "now"
+)
+
+func now() string { return time.Now().UTC().Format(time.RFC3339) }
+
+// App is the clock. It ticks while somebody looks.
+type App struct {
+	hub     *parley.Hub
+	ticking sync.WaitGroup
+
+	mu       sync.Mutex
+	visitors int
+	stop     context.CancelFunc // ends the ticking; nil before the first visitor
+}
+
+// New makes a clock. Shutdown ends it.
+func New() *App {
+	a := &App{hub: parley.NewHub(nil)}
+	a.hub.OnConnect(a.enter)
+	a.hub.OnDisconnect(a.leave)
+	Now.Handle(a.hub, func(context.Context, *parley.Conn, struct{}) (string, error) { return now(), nil })
+	return a
+}
+
+// Hub is where the pages connect.
+func (a *App) Hub() *parley.Hub { return a.hub }
+
+// Mount serves the page and the hub at /clock/.
+func (a *App) Mount(mux *http.ServeMux) {
+	mux.Handle("/clock/", http.StripPrefix("/clock/", web.Pages(page)))
+	web.Mount(mux, "/clock", a.hub)
+}
+
+// Shutdown says goodbye to every page and returns when the clock stands still.
+// The error is that of ctx, which bounds the goodbyes.
+func (a *App) Shutdown(ctx context.Context) error {
+	err := a.hub.Shutdown(ctx)
+	a.mu.Lock()
+	if a.stop != nil {
+		a.stop()
+	}
+	a.mu.Unlock()
+	a.ticking.Wait()
+	return err
+}
+
+// enter shows a visitor the time at once. The first one starts the ticking.
+func (a *App) enter(ctx context.Context, c *parley.Conn) error {
+	if err := Time.Send(ctx, c, now()); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.visitors++
+	if a.visitors > 1 {
+		return nil
+	}
+	ctx, a.stop = context.WithCancel(context.Background())
+	a.ticking.Go(func() { a.tick(ctx) }) // the App's; ends when the last visitor leaves, and at Shutdown
+	return nil
+}
+
+// leave ends the ticking with the last visitor.
+func (a *App) leave(context.Context, *parley.Conn, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.visitors--
+	if a.visitors == 0 {
+		a.stop()
+	}
+}
+
+// tick sends the time at the beginning of every second. A page that is behind
+// gets the latest only.
+func (a *App) tick(ctx context.Context) {
+	for {
+		select {
+		case <-time.After(time.Second - time.Duration(time.Now().Nanosecond())):
+		case <-ctx.Done():
+			return
+		}
+		if err := Time.Send(ctx, a.hub.Audience().KeepLatest("time"), now()); err != nil && ctx.Err() == nil {
+			a.hub.Log().Error("clock: send the time", "error", err)
+		}
+	}
+}

@@ -1,0 +1,364 @@
+// One face for the four clients a browser may use against a Parley hub:
+//
+//   const c = open('signalr', { at: '/clock', name: 'Ann', room: 'lobby' })
+//   c.on('said', (from, text) => …)      an event of the hub
+//   await c.call('who', 'lobby')         a call; fails with the hub's words
+//   c.send('say', 'lobby', 'hi')         a call without an answer
+//   c.onstate = (state, detail) => …     connecting, connected, reconnecting, closed
+//   c.close()
+//
+// WebSocket and EventSource are the browser's own; Socket.IO and SignalR are the unmodified npm clients.
+
+export const dialects = { websocket: 'WebSocket', eventsource: 'EventSource', socketio: 'Socket.IO', signalr: 'SignalR' }
+
+/** available tells which dialects this server can serve: {websocket: true, …}. */
+export async function available() {
+  const npm = await fetch('/npm/status').then(r => r.json()).catch(() => ({}))
+  return { websocket: true, eventsource: true, socketio: !!npm.socketio, signalr: !!npm.signalr }
+}
+
+/** open connects, and goes on trying until it is closed. at is where the app's hub is mounted. */
+export function open(dialect, { at = '', name = '', room = '' } = {}) {
+  const query = new URLSearchParams(Object.entries({ name, room }).filter(([, value]) => value))
+  const connection = { websocket: OverWebSocket, eventsource: OverEventSource, socketio: OverSocketIO, signalr: OverSignalR }[dialect]
+  return new connection(at, query)
+}
+
+class Connection {
+  state = 'connecting'
+  detail = ''
+  onstate = () => {}
+  #handlers = new Map()
+
+  on(event, fn) {
+    this.#handlers.set(event, fn)
+    this.listen?.(event)
+  }
+
+  heard(event, args) {
+    this.#handlers.get(event)?.(...args)
+  }
+
+  turn(state, detail = '') {
+    if (this.state === 'closed') return
+    this.state = state
+    this.detail = detail
+    this.onstate(state, detail)
+  }
+
+  /** call resolves with the hub's answer. */
+  async call(name, ...args) {
+    if (this.state !== 'connected') throw new Error('not connected')
+    return this.ask(name, args)
+  }
+
+  /** send calls without wanting an answer; what cannot be sent now is lost. */
+  send(name, ...args) {
+    if (this.state === 'connected') this.tell(name, args)
+  }
+
+  close() {
+    this.turn('closed')
+    this.hangUp()
+  }
+}
+
+/** pause is exponential backoff with full jitter, in milliseconds. */
+const pause = attempt => Math.random() * Math.min(10_000, 500 * 2 ** attempt)
+
+// --- Parley's plain protocol: one JSON object a message -----------------------------------------------
+
+class Plain extends Connection {
+  #calls = new Map()
+  #last = 0
+  #attempt = 0
+  #timer
+
+  constructor(at, query) {
+    super()
+    this.url = new URL(at + '/hub/plain?' + query, location)
+    this.connect()
+  }
+
+  take(data) {
+    const m = JSON.parse(data)
+    switch (m.type) {
+      case 'open':
+        this.#attempt = 0
+        return this.opened(m)
+      case 'event':
+        return this.heard(m.name, m.args)
+      case 'result':
+        return this.#settle(m.id, call => call.resolve('values' in m ? m.values : m.value))
+      case 'error':
+        return this.#settle(m.id, call => call.reject(new Error(m.message)))
+      case 'close':
+        return m.reconnect ? this.lost() : this.ended(m.reason)
+    }
+  }
+
+  #settle(id, how) {
+    const call = this.#calls.get(id)
+    this.#calls.delete(id)
+    if (call) how(call)
+  }
+
+  ask(name, args) {
+    const id = String(++this.#last)
+    return new Promise((resolve, reject) => {
+      this.#calls.set(id, { resolve, reject })
+      this.post({ id, name, args })
+    })
+  }
+
+  tell(name, args) {
+    this.post({ name, args })
+  }
+
+  #forget() {
+    this.hangUpNow()
+    for (const call of this.#calls.values()) call.reject(new Error('connection lost'))
+    this.#calls.clear()
+  }
+
+  lost() {
+    if (this.state === 'closed') return
+    this.#forget()
+    this.turn('reconnecting')
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.connect(), pause(this.#attempt++))
+  }
+
+  ended(reason) {
+    this.turn('closed', reason)
+    this.hangUp()
+  }
+
+  hangUp() {
+    clearTimeout(this.#timer)
+    this.#forget()
+  }
+}
+
+class OverWebSocket extends Plain {
+  connect() {
+    const url = new URL(this.url)
+    url.protocol = url.protocol.replace('http', 'ws')
+    const socket = this.socket = new WebSocket(url)
+    socket.onmessage = e => this.take(e.data)
+    socket.onclose = () => { if (socket === this.socket) this.lost() }
+  }
+
+  opened() {
+    this.turn('connected', 'new WebSocket')
+  }
+
+  post(message) {
+    this.socket.send(JSON.stringify(message))
+  }
+
+  hangUpNow() {
+    const socket = this.socket
+    this.socket = null
+    socket?.close()
+  }
+}
+
+/** OverEventSource listens by EventSource and speaks by POST. */
+class OverEventSource extends Plain {
+  #waiting = []
+  #posting = false
+
+  connect() {
+    const source = this.source = new EventSource(this.url)
+    source.onmessage = e => this.take(e.data)
+    source.onerror = () => { if (source === this.source) this.lost() }
+  }
+
+  opened(m) {
+    const session = this.session = new URL(this.url)
+    session.search = '?session=' + encodeURIComponent(m.session)
+    this.turn('connected', 'EventSource + fetch')
+  }
+
+  // One POST at a time keeps messages in order; what comes meanwhile goes together in the next.
+  async post(message) {
+    this.#waiting.push(JSON.stringify(message))
+    if (this.#posting) return
+    this.#posting = true
+    const session = this.session
+    try {
+      while (this.#waiting.length > 0) {
+        const body = this.#waiting.splice(0, 32).join('\n')
+        const answer = await fetch(session, { method: 'POST', body })
+        if (!answer.ok) throw new Error(`POST answered ${answer.status}`)
+        if (session !== this.session) break
+      }
+    } catch {
+      if (session === this.session) this.lost()
+    } finally {
+      this.#posting = false
+    }
+  }
+
+  hangUpNow() {
+    this.source?.close()
+    this.source = this.session = null
+    this.#waiting = []
+  }
+}
+
+// --- The unmodified npm clients -----------------------------------------------------------------------
+
+const scripts = new Map()
+
+/** load runs a bundle, once. */
+function load(src) {
+  if (!scripts.has(src)) {
+    scripts.set(src, new Promise((resolve, reject) => {
+      const script = Object.assign(document.createElement('script'), { src, onload: resolve })
+      script.onerror = () => reject(new Error('needs npm: run make demo'))
+      document.head.append(script)
+    }))
+  }
+  return scripts.get(src)
+}
+
+class OverSocketIO extends Connection {
+  #events = []
+
+  constructor(at, query) {
+    super()
+    load('/npm/socket.io.min.js').then(() => this.#start(at, query), err => this.turn('closed', err.message))
+  }
+
+  #start(at, query) {
+    if (this.state === 'closed') return
+    const socket = this.socket = window.io({ path: at + '/socket.io/', query: Object.fromEntries(query), forceNew: true })
+    const transport = () => this.turn('connected', 'socket.io-client, ' + socket.io.engine.transport.name)
+    socket.on('connect', () => {
+      transport()
+      socket.io.engine.on('upgrade', transport)
+    })
+    socket.on('disconnect', reason => (socket.active ? this.turn('reconnecting') : this.turn('closed', reason)))
+    socket.on('connect_error', err => (socket.active ? this.turn('reconnecting') : this.turn('closed', err.message)))
+    for (const event of this.#events) this.listen(event)
+  }
+
+  listen(event) {
+    if (!this.socket) return this.#events.push(event)
+    this.socket.on(event, (...args) => this.heard(event, args))
+  }
+
+  async ask(name, args) {
+    const answer = await this.socket.timeout(30_000).emitWithAck(name, ...args)
+    if (answer?.error?.code) throw new Error(answer.error.message)
+    return answer
+  }
+
+  tell(name, args) {
+    this.socket.emit(name, ...args)
+  }
+
+  hangUp() {
+    this.socket?.disconnect()
+  }
+}
+
+class OverSignalR extends Connection {
+  #events = []
+  #timer
+
+  constructor(at, query) {
+    super()
+    load('/npm/signalr.min.js').then(() => this.#start(at, query), err => this.turn('closed', err.message))
+  }
+
+  #start(at, query) {
+    if (this.state === 'closed') return
+    const hub = this.hub = new window.signalR.HubConnectionBuilder()
+      .withUrl(at + '/hub/signalr?' + query)
+      .withAutomaticReconnect({ nextRetryDelayInMilliseconds: retry => pause(retry.previousRetryCount) })
+      .configureLogging(window.signalR.LogLevel.None)
+      .build()
+    hub.onreconnecting(() => this.turn('reconnecting'))
+    hub.onreconnected(() => this.turn('connected', '@microsoft/signalr'))
+    hub.onclose(err => this.turn('closed', err?.message))
+    for (const event of this.#events) this.listen(event)
+    this.#connect(0)
+  }
+
+  // The client comes back by itself after a loss, but tries its first connect only once.
+  async #connect(attempt) {
+    if (this.state === 'closed') return
+    try {
+      await this.hub.start()
+      this.turn('connected', '@microsoft/signalr')
+    } catch {
+      this.turn('reconnecting')
+      this.#timer = setTimeout(() => this.#connect(attempt + 1), pause(attempt))
+    }
+  }
+
+  listen(event) {
+    if (!this.hub) return this.#events.push(event)
+    this.hub.on(event, (...args) => this.heard(event, args))
+  }
+
+  async ask(name, args) {
+    try {
+      return await this.hub.invoke(name, ...args)
+    } catch (err) {
+      throw new Error(err.message.replace(/^.*HubException: /s, ''))
+    }
+  }
+
+  tell(name, args) {
+    this.hub.send(name, ...args).catch(() => {}) // lost with the connection, whose state tells
+  }
+
+  hangUp() {
+    clearTimeout(this.#timer)
+    this.hub?.stop()
+  }
+}
+
+// --- The switch ---------------------------------------------------------------------------------------
+
+/** choose fills a fieldset with a radio button for each dialect and calls use(dialect) now and at each change. The
+    choice is kept in the page's address, ?via=signalr. */
+export async function choose(fieldset, use) {
+  const there = await available()
+  const address = new URL(location)
+  const wanted = address.searchParams.get('via')
+  const chosen = there[wanted] ? wanted : 'websocket'
+  for (const [dialect, label] of Object.entries(dialects)) {
+    const radio = Object.assign(document.createElement('input'), {
+      type: 'radio', name: 'via', value: dialect, checked: dialect === chosen, disabled: !there[dialect],
+    })
+    radio.dataset.testid = `via-${dialect}`
+    radio.onchange = () => {
+      address.searchParams.set('via', dialect)
+      history.replaceState(null, '', address)
+      use(dialect)
+    }
+    const line = document.createElement('label')
+    line.append(radio, label)
+    if (!there[dialect]) {
+      line.append(Object.assign(document.createElement('small'), { textContent: 'needs npm: run make demo' }))
+    }
+    fieldset.append(line)
+  }
+  use(chosen)
+}
+
+/** show writes a connection's state into an element's data-state, and the .state and .detail inside it. */
+export function show(element, connection) {
+  const write = (state, detail) => {
+    element.dataset.state = state
+    element.querySelector('.state').textContent = state
+    if (detail) element.querySelector('.detail').textContent = detail
+  }
+  write(connection.state, connection.detail)
+  connection.onstate = write
+}
