@@ -159,7 +159,7 @@ var budgets = []struct {
 	{"signalr", 2200},
 	{"signalr/classic", 1500},
 	{"socketio", 2500},
-	{"plain", 400},
+	{"plain", 950},
 	{"backplane", 500},
 	{"backplane/backplanetest", 0},
 	{"cmd", 1500},
