@@ -1,0 +1,109 @@
+// A real Chromium, and pages that must not complain.
+
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { chromium } from 'playwright-core'
+
+import { root } from '../server.mjs'
+
+export const dialects = ['websocket', 'eventsource', 'socketio', 'signalr']
+
+export const phone = { viewport: { width: 375, height: 667 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }
+export const dark = { colorScheme: 'dark' }
+
+/** launch starts the Chromium named by CHROMIUM, else Debian's. */
+export function launch() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync'],
+  })
+}
+
+/**
+ * open opens a page in a context of its own. When the test ends, the page must not have complained, unless it
+ * may: no error on its console or in its scripts, no request that failed.
+ */
+export async function open(t, browser, url, { mayComplain = false, ...options } = {}) {
+  const context = await browser.newContext(options)
+  context.setDefaultTimeout(15_000)
+  const page = await context.newPage()
+  const complaints = []
+  const answered = new Set()
+  let leaving = false
+  page.on('console', message => ['error', 'warning'].includes(message.type()) && complaints.push(`console: ${message.text()}`))
+  page.on('pageerror', err => complaints.push(`script: ${err.stack}`))
+  page.on('response', response => {
+    if (response.ok()) answered.add(response.request())
+    else complaints.push(`response: ${response.status()} ${response.url()}`)
+  })
+  page.on('requestfailed', request => {
+    const { errorText } = request.failure()
+    // An answer whose rest the page did not want, such as an event stream that it closed, has not failed.
+    if (leaving || (answered.has(request) && errorText === 'net::ERR_ABORTED')) return
+    complaints.push(`request: ${request.url()} ${errorText}`)
+  })
+  page.leave = async () => {
+    leaving = true // what is still under way is cut off
+    await context.close()
+  }
+  t.after(async () => {
+    await page.leave()
+    if (!mayComplain) assert.deepEqual(complaints, [], `what ${url} complained of`)
+  })
+  await page.goto(url)
+  return page
+}
+
+/** picture writes a screenshot of the page to a folder that git ignores. */
+export async function picture(page, name) {
+  const folder = join(root, 'screenshots')
+  mkdirSync(folder, { recursive: true })
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
+}
+
+/** fitsItsWidth fails when a page must be scrolled sideways. */
+export async function fitsItsWidth(page) {
+  const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth])
+  assert.ok(content <= window, `the page is ${content} wide in a window of ${window}`)
+}
+
+/** connected resolves when what bears the test id, or the page, says that it is connected. */
+export function connected(page, testid) {
+  const state = '[data-state="connected"]'
+  return page.locator(testid ? `[data-testid="${testid}"]${state}` : state).first().waitFor()
+}
+
+/** said resolves with the n lines that people said in a log, once there are so many. */
+export async function said(pane, n) {
+  const lines = pane.getByTestId('log').locator('.said')
+  await lines.nth(n - 1).waitFor()
+  assert.equal(await lines.count(), n)
+  return lines.allInnerTexts()
+}
+
+/** say types a line into a pane and sends it with the Enter key. */
+export async function say(pane, text) {
+  await pane.getByTestId('input').fill(text)
+  await pane.getByTestId('input').press('Enter')
+}
+
+/** here resolves when the list of who is here names exactly these. */
+export async function here(page, pane, ...names) {
+  const want = names.toSorted().join()
+  const list = await pane.getByTestId('who').elementHandle()
+  await page.waitForFunction(([list, want]) => list.innerText.split(/[\n,]+/).map(s => s.trim()).filter(Boolean).sort().join() === want,
+    [list, want])
+}
+
+/** tabTo presses the tabulator key until the element has the focus. */
+export async function tabTo(page, locator) {
+  const focused = () => locator.evaluate(e => e === document.activeElement)
+  for (let i = 0; i < 50; i++) {
+    if (await focused()) return
+    await page.keyboard.press('Tab')
+  }
+  throw new Error('the tabulator key does not reach it')
+}
