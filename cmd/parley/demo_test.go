@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -167,6 +170,9 @@ func TestDemoRefusesWhatItCannotDo(t *testing.T) {
 			t.Errorf("demo %q: no error", args)
 		}
 	}
+	if err := demo(t.Context(), []string{"--listen", taken}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "--listen") {
+		t.Errorf("a taken port: %v, want a way out", err)
+	}
 }
 
 func TestRunPicksTheCommand(t *testing.T) {
@@ -181,5 +187,52 @@ func TestRunPicksTheCommand(t *testing.T) {
 		if err := run(t.Context(), args, nil, io.Discard, io.Discard); err == nil {
 			t.Errorf("run %q: no error", args)
 		}
+	}
+}
+
+// Whoever is there when the demo ends is told so, and asked to come back.
+func TestEveryoneHearsGoodbye(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := "http://" + l.Addr().String()
+	ctx, interrupt := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- demoServer("").serve(ctx, l) }() // ends below
+
+	bye := make(chan string, 3)
+	options := func(name string) parley.ClientOptions {
+		return parley.ClientOptions{OnDisconnect: func(err error, again bool) { bye <- fmt.Sprint(name, " ", again) }}
+	}
+	for _, cl := range []*parley.Client{
+		plain.NewClient(server+"/hub/plain", &plain.ClientOptions{ClientOptions: options("plain")}),
+		signalr.NewClient(server+"/clock/hub/signalr", &signalr.ClientOptions{ClientOptions: options("signalr")}),
+		socketio.NewClient(server+"/paint/socket.io/", &socketio.ClientOptions{ClientOptions: options("socketio")}),
+	} {
+		cl.HandleOther(parley.HandlerFunc(func(context.Context, *parley.Call) error { return nil }))
+		if err := cl.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cl.Close(context.Background()) })
+	}
+	echo, err := websocket.Dial(t.Context(), server+"/echo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer echo.CloseNow()
+
+	interrupt()
+	got := []string{<-bye, <-bye, <-bye}
+	slices.Sort(got)
+	if want := []string{"plain true", "signalr true", "socketio true"}; !slices.Equal(got, want) {
+		t.Errorf("goodbyes %q, want %q", got, want)
+	}
+	var closed *websocket.CloseError
+	if _, err := echo.Read(t.Context()); !errors.As(err, &closed) || closed.Code != websocket.StatusGoingAway {
+		t.Errorf("the echo ends with %v, want status 1001", err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the demo ends with %v", err)
 	}
 }

@@ -15,17 +15,28 @@ const ends = new Map() // stroke id → its last point so far, while it grows
 /** paint adds points to a stroke of anybody's. */
 function paint({ id, type, points, color, size }) {
   let last = type === 'dragstart' ? undefined : ends.get(id)
-  brush.strokeStyle = color
+  brush.fillStyle = brush.strokeStyle = color
   brush.lineWidth = size
   for (const point of points) { // one line at a time, so that all see the same pixels, however many came at once
-    brush.beginPath()
-    brush.moveTo(...(last ?? point)) // a beginning is a dot
-    brush.lineTo(...point)
-    brush.stroke()
+    if (last) line(last, point)
+    else dot(point, size / 2)
     last = point
   }
   if (type === 'dragend' || !last) ends.delete(id)
   else ends.set(id, last)
+}
+
+function line(from, to) {
+  brush.beginPath()
+  brush.moveTo(...from)
+  brush.lineTo(...to)
+  brush.stroke()
+}
+
+function dot(at, radius) {
+  brush.beginPath()
+  brush.arc(...at, radius, 0, 2 * Math.PI)
+  brush.fill()
 }
 
 function wipe() {
