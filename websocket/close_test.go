@@ -182,7 +182,9 @@ func TestMessagesBeforeTheAnswerGoToTheReaderOrAreDropped(t *testing.T) {
 			}
 			closed := make(chan error)
 			if reading {
-				_, err = c.Read(context.Background())
+				if _, err := c.Read(context.Background()); err != nil {
+					t.Fatal(err)
+				}
 			}
 			go func() { closed <- c.Close(StatusNormalClosure, "") }()
 			peer.receiveClose()
