@@ -198,8 +198,12 @@ func (s *Session) encoded(data []byte) *wire.Encoded {
 }
 
 // ReceiveData parses one whole message and receives it. A message that breaks
-// the protocol closes the connection with code 1002.
+// the protocol closes the connection with code 1002. One that comes before
+// Open is dropped.
 func (s *Session) ReceiveData(data []byte) {
+	if s.protocol == nil {
+		return
+	}
 	var m wire.Message
 	if err := s.protocol.Parse(data, &m); err != nil {
 		s.Fail(wire.Goodbye{Code: 1002, Reason: err.Error(), Failed: true}, errors.Join(ErrProtocol, err))
@@ -208,8 +212,12 @@ func (s *Session) ReceiveData(data []byte) {
 	s.Receive(&m)
 }
 
-// Receive takes one message of the peer. It keeps nothing of m.
+// Receive takes one message of the peer. It keeps nothing of m. Before Open it
+// drops it.
 func (s *Session) Receive(m *wire.Message) {
+	if s.protocol == nil {
+		return
+	}
 	s.core.stats.received.Add(1)
 	if s.heard.Load() != 0 || m.Kind == wire.Ping {
 		s.Heard()

@@ -119,6 +119,17 @@ func TestMessagesThatBreakTheProtocolEndOnlyTheirConnection(t *testing.T) {
 	})
 }
 
+func TestMessagesBeforeTheHandshakeAreDropped(t *testing.T) {
+	hub := parley.NewHub(nil)
+	s := newStill(t, hub, &still{})
+	s.ReceiveData([]byte("{}"))
+	s.Receive(&wire.Message{Kind: wire.Call, ID: "1", Name: "x"})
+	if batch := s.Take(nil); len(batch) != 0 {
+		t.Errorf("answered %q", batch[0].Data)
+	}
+	s.Closed(nil)
+}
+
 func TestAnswersNobodyAskedForAreIgnored(t *testing.T) {
 	hub := parley.NewHub(nil)
 	s, pipe := openStill(t, hub, parleytest.Protocol)
