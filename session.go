@@ -290,6 +290,7 @@ func (s *Session) enqueue(e *wire.Encoded, p policy, key string) error {
 	dropped, full, err := s.queue.put(e, p, key)
 	s.core.stats.drop(p, dropped)
 	if full {
+		s.core.stats.slow.Add(1) // e itself; Fail counts what waited before it
 		s.Fail(wire.Goodbye{Code: 1013, Reason: "too slow", Failed: true, Reconnect: true}, ErrSlow)
 	}
 	if err != nil {
