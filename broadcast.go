@@ -31,12 +31,17 @@ func (h *Hub) broadcast(ctx context.Context, a *Audience, name string, values []
 		return context.Cause(ctx)
 	}
 	b := &broadcast{name: name, values: values}
-	if h.backplane != nil && a.kind != toOne {
-		if err := h.publish(ctx, a, b); err != nil {
-			return err
-		}
+	if h.core.ctx.Err() != nil {
+		return ErrShutdown
 	}
-	return h.deliver(a, b)
+	var lost error
+	if h.backplane != nil && a.kind != toOne {
+		lost = h.publish(ctx, a, b) // the members here get it all the same
+	}
+	if err := h.deliver(a, b); err != nil {
+		return err
+	}
+	return lost
 }
 
 // deliver puts b into the queue of every member on this node.

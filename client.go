@@ -41,8 +41,12 @@ type Backoff struct {
 	Attempts int           // in a row, then the client ends; zero means no limit
 }
 
+// lasting is how long a connection has to last to count as a success: a server
+// that accepts and drops does not start the backoff anew.
+func (b *Backoff) lasting() time.Duration { return orDefault(b.Max, 30*time.Second) }
+
 func (b *Backoff) wait(attempt int) time.Duration {
-	low, high := orDefault(b.Min, 500*time.Millisecond), orDefault(b.Max, 30*time.Second)
+	low, high := orDefault(b.Min, 500*time.Millisecond), b.lasting()
 	ceiling := high
 	if attempt < 30 && low<<attempt > 0 {
 		ceiling = min(high, low<<attempt)
@@ -64,6 +68,10 @@ type Client struct {
 	ended   bool
 	err     error // why it ended
 	tasks   sync.WaitGroup
+	since   time.Time // when session connected
+	failed  int       // attempts in a row that failed, or led to a connection that did not last
+
+	dialing sync.Mutex // held during an attempt; taken before mu
 }
 
 // NewClient makes a client that connects by dial; protocol packages call it.
@@ -87,6 +95,7 @@ func NewClient(dial DialFunc, o *ClientOptions) *Client {
 func (cl *Client) NewSession(pipe wire.Pipe, o *SessionOptions) *Session {
 	cl.core.sessions.Add(1)
 	s := newSession(cl.core, pipe, o)
+	s.dialed = make(chan struct{})
 	s.await(o)
 	return s
 }
@@ -95,33 +104,54 @@ func (cl *Client) NewSession(pipe wire.Pipe, o *SessionOptions) *Session {
 // succeeded, the client reconnects by itself as ClientOptions.Reconnect says.
 func (cl *Client) Connect(ctx context.Context) error {
 	cl.mu.Lock()
-	ended, connected := cl.ended, cl.session != nil
+	ended := cl.ended
+	if !ended {
+		cl.tasks.Add(1)
+	}
 	cl.mu.Unlock()
 	if ended {
 		return ErrClosed
 	}
-	if connected {
-		return nil
-	}
+	defer cl.tasks.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(cl.core.ctx, cancel)()
 	return cl.attempt(ctx)
 }
 
 func (cl *Client) attempt(ctx context.Context) error {
+	cl.dialing.Lock() // Connect and a reconnect must not make two connections
+	defer cl.dialing.Unlock()
 	cl.mu.Lock()
-	cl.bye = nil
+	connected := cl.session != nil
+	if !connected {
+		cl.bye = nil
+	}
 	cl.mu.Unlock()
+	if connected {
+		return nil
+	}
 	s, err := cl.dial(ctx, cl)
 	if err != nil {
 		return err
 	}
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
-	if cl.ended || s.ctx.Err() != nil {
+	if !cl.adopt(s) {
 		s.Fail(wire.Goodbye{Code: 1000}, nil)
 		return ErrClosed
 	}
-	cl.session = s
+	close(s.dialed)
 	return nil
+}
+
+// adopt makes s the connection of the moment, unless either has ended.
+func (cl *Client) adopt(s *Session) bool {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.ended || s.ctx.Err() != nil {
+		return false
+	}
+	cl.session, cl.since = s, time.Now()
+	return true
 }
 
 func (cl *Client) peerBye(bye wire.Goodbye) {
@@ -142,6 +172,9 @@ func (cl *Client) gone(s *Session, reason error, connected bool) {
 	if again {
 		cl.tasks.Add(1)
 	}
+	if time.Since(cl.since) >= cl.opts.Reconnect.lasting() {
+		cl.failed = 0
+	}
 	cl.mu.Unlock()
 	if !current {
 		return
@@ -159,8 +192,8 @@ func (cl *Client) gone(s *Session, reason error, connected bool) {
 func (cl *Client) reconnect() {
 	defer cl.tasks.Done()
 	b := &cl.opts.Reconnect
-	var err error
-	for n := 0; b.Attempts == 0 || n < b.Attempts; n++ {
+	err := ErrClosed
+	for n := cl.nextAttempt(); b.Attempts == 0 || n < b.Attempts; n = cl.nextAttempt() {
 		if !sleep(cl.core.ctx, b.wait(n)) {
 			return
 		}
@@ -170,6 +203,14 @@ func (cl *Client) reconnect() {
 		cl.core.log.Debug("parley: reconnect failed", "attempt", n+1, "error", err)
 	}
 	cl.finish(err)
+}
+
+// nextAttempt is the number of attempts in a row, before the next.
+func (cl *Client) nextAttempt() int {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	cl.failed++
+	return cl.failed - 1
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
@@ -204,6 +245,7 @@ func (cl *Client) Close(ctx context.Context) error {
 		s.Fail(wire.Goodbye{Code: 1000}, nil)
 	}
 	stop := context.AfterFunc(ctx, func() {
+		cl.core.cancel()
 		if s != nil {
 			s.pipe.CloseNow()
 		}
@@ -215,6 +257,7 @@ func (cl *Client) Close(ctx context.Context) error {
 	cl.core.sessions.Wait()
 	cl.core.cancel()
 	cl.tasks.Wait()
+	cl.core.sessions.Wait() // an attempt may have made one more
 	cl.core.wheel.Stop()
 	return ctx.Err()
 }

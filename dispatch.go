@@ -14,14 +14,15 @@ import (
 type dispatch struct {
 	session *Session // fixed after construction
 
-	mu      sync.Mutex
-	waiting []*Call
-	bytes   int              // of the waiting calls' arguments
-	workers int              // goroutines that run calls
-	streams int              // goroutines that run streams
-	active  map[string]*Call // running or waiting calls that have an ID
-	paused  bool             // the pipe was asked to pause
-	last    func()           // runs once all is done; set by finish
+	mu         sync.Mutex
+	waiting    []*Call
+	bytes      int              // of the waiting calls
+	workers    int              // goroutines that run calls
+	streams    int              // goroutines that run streams
+	connecting bool             // OnConnect runs: calls wait, whatever the parallelism
+	active     map[string]*Call // running or waiting calls that have an ID
+	paused     bool             // the pipe was asked to pause
+	last       func()           // runs once all is done; set by finish
 }
 
 // push takes a call: it runs at once if fewer than the allowed number run,
@@ -35,16 +36,18 @@ func (d *dispatch) push(c *Call) {
 	if refusal := d.admit(c); refusal != nil {
 		d.mu.Unlock()
 		d.session.answer(c, refusal)
+		c.cancel(nil)
 		return
 	}
-	if d.workers < d.session.core.limits.Parallelism {
+	if d.workers < d.session.core.limits.Parallelism && !d.connecting {
 		d.workers++
+		d.connecting = c.hook != nil
 		d.mu.Unlock()
 		go d.work(c) // ends when no call waits; Session.Closed waits for it
 		return
 	}
 	d.waiting = append(d.waiting, c)
-	d.bytes += c.args.Size()
+	d.bytes += c.size()
 	pause := !d.paused && d.crowded()
 	d.paused = d.paused || pause
 	d.mu.Unlock()
@@ -78,6 +81,14 @@ func (d *dispatch) crowded() bool {
 }
 
 func (d *dispatch) work(c *Call) {
+	defer func() { // c is nil unless a handler ended its goroutine, as t.FailNow does
+		if c == nil {
+			return
+		}
+		if c = d.next(); c != nil {
+			go d.work(c) // in place of the one that ends
+		}
+	}()
 	for c != nil {
 		d.run(c)
 		c = d.next()
@@ -96,7 +107,7 @@ func (d *dispatch) next() *Call {
 	c := d.waiting[0]
 	d.waiting[0] = nil
 	d.waiting = d.waiting[1:]
-	d.bytes -= c.args.Size()
+	d.bytes -= c.size()
 	l := &d.session.core.limits
 	if d.paused && len(d.waiting) <= l.WaitingCalls/2 && d.bytes <= l.WaitingBytes/2 {
 		d.paused = false
@@ -107,12 +118,13 @@ func (d *dispatch) next() *Call {
 
 func (d *dispatch) run(c *Call) {
 	if c.hook != nil {
+		defer d.connected()
 		c.hook()
 		return
 	}
 	if !c.stream {
+		defer d.forget(c)
 		d.session.serve(c)
-		d.forget(c)
 		return
 	}
 	if !d.startStream() {
@@ -121,13 +133,23 @@ func (d *dispatch) run(c *Call) {
 		return
 	}
 	go func() { // ends with the stream; Session.Closed waits for it
+		defer d.endStream(c)
 		d.session.serve(c)
-		d.forget(c)
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.streams--
-		d.endIfDone()
 	}()
+}
+
+func (d *dispatch) endStream(c *Call) {
+	d.forget(c)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.streams--
+	d.endIfDone()
+}
+
+func (d *dispatch) connected() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.connecting = false
 }
 
 // startStream reserves a place: streams run beside the ordered calls.
@@ -196,6 +218,9 @@ func (s *Session) serve(c *Call) {
 }
 
 func (s *Session) handle(c *Call) error {
+	if !s.admitted() {
+		return ErrClosed
+	}
 	e := s.core.handlers.find(c.Name, s.opening.FoldNames)
 	if e == nil {
 		if c.unasked(errCancelled) {
@@ -264,10 +289,19 @@ func cancelledAnswer(c *Call) error {
 	return errCancelled
 }
 
+// outward is the function of that name; an error whose own code panics is
+// logged as a panic of the handler.
+func (s *Session) outward(name string, err error) (e *wire.Error, meant bool) {
+	if s.protect(name, func() error { e, meant = outward(err, s.codec); return nil }) != nil {
+		return &wire.Error{Code: wire.CodeInternal, Message: failedSentence, Hub: true}, true
+	}
+	return e, meant
+}
+
 // report turns a handler's error into what the caller sees, and logs what the
 // caller must not see.
 func (s *Session) report(c *Call, err error) *wire.Error {
-	e, meant := outward(err, s.codec)
+	e, meant := s.outward(c.Name, err)
 	if !meant && s.ctx.Err() == nil && !errors.Is(err, ErrClosed) {
 		s.core.log.Error("parley: handler failed", "handler", c.Name, "conn", s.id, "error", err)
 	}

@@ -37,6 +37,12 @@ type Call struct {
 	hook    func() // what runs in place of a handler: the session's own work in call order
 }
 
+// size is about what a waiting call keeps in memory.
+func (c *Call) size() int {
+	const each = 24 // a slice's header
+	return len(c.Name) + len(c.ID) + c.args.Size() + each*(len(c.args.Values)+len(c.args.Attachments))
+}
+
 // Conn is the connection that called; nil in a handler of a [Client].
 func (c *Call) Conn() *Conn { return c.session.conn }
 
@@ -101,14 +107,11 @@ func (c *Call) Send(value any) error {
 	if c.ctx.Err() != nil {
 		return context.Cause(c.ctx)
 	}
-	if err := c.session.queue.waitRoom(c.ctx); err != nil {
-		return err
-	}
 	args, err := c.session.codec.Marshal(value)
 	if err != nil {
 		return err
 	}
-	return c.session.send(&wire.Message{Kind: wire.Item, ID: c.ID, Args: args})
+	return c.session.sendWaiting(c.ctx, &wire.Message{Kind: wire.Item, ID: c.ID, Args: args})
 }
 
 // answers says how a handler answers, where that is known before it runs.

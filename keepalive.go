@@ -57,10 +57,20 @@ func (s *Session) untilIdle(now time.Time) time.Duration {
 // Heard notes a sign of life of the peer.
 func (s *Session) Heard() { s.heard.Store(int64(max(time.Since(s.core.start), 1))) }
 
+// spare starts the idle time again for a peer that this side does not read.
+func (s *Session) spare() {
+	if s.heard.Load() != 0 {
+		s.Heard()
+	}
+}
+
 // tick runs on the timer wheel.
 func (s *Session) tick() {
 	s.mu.Lock()
 	phase := s.phase
+	if s.pauses > 0 {
+		s.spare()
+	}
 	s.mu.Unlock()
 	now := time.Now()
 	switch {

@@ -50,13 +50,14 @@ func (q *queue) put(e *wire.Encoded, p policy, key string) (dropped int, full bo
 		dropped += q.dropKey(key)
 	}
 	for !q.fits(e) {
+		if q.dropOne() {
+			dropped++
+			continue
+		}
 		if p == closeSlow {
 			return dropped, true, ErrSlow
 		}
-		if !q.dropOne() {
-			return dropped + 1, false, nil
-		}
-		dropped++
+		return dropped + 1, false, nil
 	}
 	q.add(queued{e: e, key: key, policy: p})
 	return dropped, false, nil
@@ -205,11 +206,11 @@ func (q *queue) finish(empty bool, last ...*wire.Encoded) (dropped int) {
 	return dropped
 }
 
-// waitRoom returns when the queue is less than half full. Streams wait here
-// for their own connection, so that a fast stream never fills the queue.
-func (q *queue) waitRoom(ctx context.Context) error {
+// putWaiting adds e when the queue is then at most half full. Streams wait here
+// for their own connection, so that they never fill the queue.
+func (q *queue) putWaiting(ctx context.Context, e *wire.Encoded) error {
 	for {
-		room, err := q.wanted()
+		room, err := q.putIfRoom(e)
 		if room == nil {
 			return err
 		}
@@ -221,13 +222,14 @@ func (q *queue) waitRoom(ctx context.Context) error {
 	}
 }
 
-func (q *queue) wanted() (room chan struct{}, err error) {
+func (q *queue) putIfRoom(e *wire.Encoded) (room chan struct{}, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ended {
 		return nil, ErrClosed
 	}
-	if q.bytes < q.maxBytes/2 && q.live < q.maxMessages/2 {
+	if q.live == 0 || q.bytes+len(e.Data) <= q.maxBytes/2 && q.live < q.maxMessages/2 {
+		q.add(queued{e: e})
 		return nil, nil
 	}
 	if q.room == nil {

@@ -20,12 +20,13 @@ import (
 // pipe is Closed. All methods are safe for concurrent use and none blocks.
 type Session struct {
 	// fixed after construction
-	core *core
-	pipe wire.Pipe
-	id   string
-	conn *Conn // nil on a Client
-	ctx  context.Context
-	end  context.CancelCauseFunc
+	core   *core
+	pipe   wire.Pipe
+	id     string
+	conn   *Conn // nil on a Client
+	ctx    context.Context
+	end    context.CancelCauseFunc
+	dialed chan struct{} // closed when a Client has taken it; nil on a hub
 
 	// fixed by Open
 	opening  Opening
@@ -143,8 +144,14 @@ func (s *Session) Open(o Opening) {
 
 // connect asks OnConnect and then lets the queue flow.
 func (s *Session) connect() {
-	s.whileOpen(func() { s.core.enter(s) })
-	if err := s.askConnect(); err != nil {
+	hook := s.core.onConnect()
+	if !s.whileOpen(func() { s.core.enter(s); s.welcome = hook == nil }) {
+		return
+	}
+	if s.conn == nil { // a client's OnConnect may call: its peer has let it in
+		s.flow()
+	}
+	if err := s.askConnect(hook); err != nil {
 		s.refuse(err)
 		return
 	}
@@ -152,8 +159,23 @@ func (s *Session) connect() {
 	s.welcome = true
 	s.mu.Unlock()
 	s.core.stats.opened.Add(1)
+	if s.conn != nil {
+		s.flow()
+	}
+}
+
+// flow lets the queue flow.
+func (s *Session) flow() {
 	s.queue.release(s.encoded(s.opening.Welcome))
 	s.pipe.Wake()
+}
+
+// admitted tells whether calls may run: OnConnect has agreed, and neither side
+// has broken off for a fault.
+func (s *Session) admitted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.welcome && (s.phase == open || s.grace(s.reason, true) > 0)
 }
 
 // whileOpen runs fn unless the session is ending, so that what fn registers is
@@ -168,18 +190,24 @@ func (s *Session) whileOpen(fn func()) bool {
 	return true
 }
 
-func (s *Session) askConnect() error {
-	hook := s.core.onConnect()
+func (s *Session) askConnect(hook func(context.Context, *Conn) error) error {
 	if hook == nil {
 		return nil
+	}
+	if s.dialed != nil { // the client's calls find their session once the dial has returned
+		select {
+		case <-s.dialed:
+		case <-s.ctx.Done():
+			return ErrClosed
+		}
 	}
 	return s.protect("OnConnect", func() error { return hook(s.ctx, s.conn) })
 }
 
 func (s *Session) refuse(err error) {
 	s.core.stats.refused.Add(1)
-	e, meant := outward(err, s.codec)
-	if !meant {
+	e, meant := s.outward("OnConnect", err)
+	if !meant && !errors.Is(err, ErrClosed) {
 		s.core.log.Error("parley: OnConnect failed", "conn", s.id, "error", err)
 	}
 	bye := wire.Goodbye{Code: 1008, Reason: e.Message, Failed: true}
@@ -286,6 +314,19 @@ func (s *Session) send(m *wire.Message) error {
 	return s.enqueue(&wire.Encoded{Data: data, Binary: s.protocol.Binary()}, closeSlow, "")
 }
 
+// sendWaiting is send for a stream's value, which waits for room.
+func (s *Session) sendWaiting(ctx context.Context, m *wire.Message) error {
+	data, err := s.protocol.Append(nil, m)
+	if err != nil || len(data) == 0 {
+		return err
+	}
+	if err := s.queue.putWaiting(ctx, &wire.Encoded{Data: data, Binary: s.protocol.Binary()}); err != nil {
+		return err
+	}
+	s.pipe.Wake()
+	return nil
+}
+
 func (s *Session) enqueue(e *wire.Encoded, p policy, key string) error {
 	dropped, full, err := s.queue.put(e, p, key)
 	s.core.stats.drop(p, dropped)
@@ -346,7 +387,10 @@ func (s *Session) goodbye(bye wire.Goodbye) *wire.Encoded {
 	opened := s.phase == open // one that ended during its handshake has no protocol
 	s.mu.Unlock()
 	if !opened {
-		return s.encoded(s.late)
+		if len(s.late) == 0 {
+			return nil
+		}
+		return &wire.Encoded{Data: s.late} // s.protocol belongs to an Open that may be running
 	}
 	data, err := s.protocol.Append(nil, &wire.Message{Kind: wire.Close, Bye: bye})
 	if err != nil {
@@ -366,7 +410,7 @@ func (s *Session) Closed(err error) {
 		s.reason = err
 	}
 	s.phase = closed
-	reason, connected := s.reason, s.welcome
+	reason, connected := s.reason, s.welcome // an OnConnect that still runs may yet agree
 	s.mu.Unlock()
 	s.core.wheel.Cancel(&s.timer)
 	s.core.leave(s)
@@ -375,6 +419,9 @@ func (s *Session) Closed(err error) {
 	grace := s.grace(reason, connected)
 	last := func() {
 		s.end(ErrClosed)
+		s.mu.Lock()
+		connected := s.welcome
+		s.mu.Unlock()
 		s.core.gone(s, reason, connected)
 	}
 	if !s.calls.finish(grace > 0, last) || grace <= 0 {
@@ -406,6 +453,7 @@ func (s *Session) pause(on bool) {
 		s.pipe.Pause()
 	}
 	if !on && s.pauses == 0 {
+		s.spare()
 		s.pipe.Resume()
 	}
 }
@@ -444,11 +492,12 @@ func (s *Session) begin(kind wire.Kind, name string, args []any) (*waiter, error
 
 // abandon tells the peer that the answer is no longer wanted.
 func (s *Session) abandon(w *waiter) {
-	if s.asks.remove(w.id) == nil {
-		return
-	}
+	gone := s.asks.remove(w.id) == nil
 	if w.items != nil {
-		w.items.takeAll()
+		w.items.takeAll() // also after the End: they may have paused the pipe
+	}
+	if gone {
+		return
 	}
 	s.send(&wire.Message{Kind: wire.Cancel, ID: w.id})
 }

@@ -25,6 +25,7 @@ type link struct {
 	ended bool
 	ends  [2]*pipe
 	tasks sync.WaitGroup // flushers
+	over  func()         // tells the receivers; set by end
 }
 
 func newPair() (a, b *pipe) {
@@ -40,6 +41,7 @@ func newPair() (a, b *pipe) {
 func (p *pipe) start() {
 	p.link.mu.Lock()
 	p.started = true
+	p.link.settle()
 	p.link.mu.Unlock()
 	p.Wake()
 	p.peer.Wake()
@@ -115,11 +117,21 @@ func (p *pipe) end(bye *wire.CloseError) {
 	l.ended = true
 	l.ends[0].from.Broadcast()
 	l.ends[1].from.Broadcast()
-	go func() { // ends when the flushers have; the sessions wait for Closed
+	l.over = func() {
 		l.tasks.Wait()
 		p.rcv.Closed(nil)
 		p.peer.rcv.Closed(reason(bye))
-	}()
+	}
+	l.settle()
+}
+
+// settle tells the receivers of the end, once both have been set. The caller
+// holds mu.
+func (l *link) settle() {
+	if l.over != nil && l.ends[0].started && l.ends[1].started {
+		go l.over() // ends when the flushers have; the sessions wait for Closed
+		l.over = nil
+	}
 }
 
 func reason(bye *wire.CloseError) error {

@@ -92,8 +92,8 @@ func (p *Poll) Serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer p.finish(mine)
 	batch, last, err := p.await(r, mine)
+	p.finish(mine) // now: a client that has read the answer may poll again before Write returns
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (w *Wheel) Reset(t *Timer, d time.Duration) {
 	if w.stopped {
 		return
 	}
-	ticks := uint64((d + w.tick - 1) / w.tick)
+	ticks := uint64((max(d, 0) + w.tick - 1) / w.tick)
 	w.link(t, w.now+ticks+1) // one more: the tick that runs has begun already
 	if w.stop == nil {
 		w.stop, w.done = make(chan struct{}), make(chan struct{})

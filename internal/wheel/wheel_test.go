@@ -82,3 +82,21 @@ func TestFireMayResetItself(t *testing.T) {
 		}
 	})
 }
+
+func TestATimeThatIsOverIsDueAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := New(100 * time.Millisecond)
+		var at atomic.Int64
+		start := time.Now()
+		keep := &Timer{Fire: func() {}}
+		w.Reset(keep, time.Hour)
+		time.Sleep(5 * time.Second)
+		tm := &Timer{Fire: func() { at.Store(int64(time.Since(start))) }}
+		w.Reset(tm, -time.Second)
+		time.Sleep(2 * time.Minute)
+		if d := time.Duration(at.Load()); d > 5300*time.Millisecond || d == 0 {
+			t.Errorf("fired at %v, want 5.2s", d)
+		}
+		w.Stop()
+	})
+}
