@@ -89,8 +89,10 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.openPoll(w, r)
 	case r.Method == http.MethodGet && kind == "poll":
 		e.poll(w, r, token)
-	case r.Method == http.MethodGet:
+	case r.Method == http.MethodGet && kind == "":
 		e.serveEvents(w, r)
+	case r.Method == http.MethodGet: // rather than a stream that was not asked for
+		writeError(w, http.StatusBadRequest, "malformed", `the only "transport" to be named is "poll"`)
 	case r.Method == http.MethodPost && token == "":
 		e.serveOnce(w, r)
 	case r.Method == http.MethodPost:
