@@ -20,7 +20,8 @@ help: ## Show this list
 
 demo: ## Start the demo server on 127.0.0.1:8080 (ARGS="--listen host:port" for another address)
 	@scripts/clients $(CLIENTS)
-	go run ./cmd/parley demo $(ARGS)
+	go build -o bin/parley ./cmd/parley
+	@exec bin/parley demo $(ARGS)
 
 test: check test-go test-node test-browser ## Run every test, stopping at the first that fails
 

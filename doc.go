@@ -23,11 +23,18 @@
 //
 // They are constants of a package that server and Go clients share:
 //
+//	type Draft struct{ parley.Positional; Room, Text string }
+//	type Line struct{ parley.Positional; From, Text string }
+//
 //	const (
 //		Say  parley.Command[Draft] = "say"
 //		Said parley.Event[Line]    = "said"
 //	)
 //
+// A struct travels as one JSON object; one with [Positional] in it as several
+// bare arguments, say("lobby", "hi"), as browsers are used to.
+//
+// Contracts are for messages that Go programs share and that should be typed.
 // Beneath lies a tier of names and bare arguments, for what existing clients
 // send: [Hub.Handle] with [Func] or a [HandlerFunc], [Audience.Send],
 // [Conn.Call], and on a client [Client.Call], [Client.On].
@@ -63,6 +70,13 @@
 // client: each connection has a bounded queue, and one that overflows is
 // closed, or loses messages where its Audience allows that. All bounds are in
 // Limits.
+//
+// # For protocol authors
+//
+// [Session], [SessionOptions], [Opening], [Hub.NewSession], [NewClient],
+// [DialFunc] and [Client.NewSession], with package wire, are what a protocol
+// package is built on. Applications do without them. A [Backplane] joins the
+// hubs of several processes; [MemoryBackplane] joins those of one.
 //
 // # Limitations
 //

@@ -52,6 +52,12 @@ function told(socket, name) {
 
 const call = (socket, name, ...args) => socket.timeout(10_000).emitWithAck(name, ...args)
 
+test('auth reaches the server', async t => {
+  const auth = { token: 'secret', roles: ['painter'] }
+  assert.deepEqual(await call(await connected(t, { auth }), 'auth'), auth)
+  assert.equal(await call(await connected(t, {}), 'auth'), null)
+})
+
 for (const [how, options] of Object.entries(transports)) {
   test(`connects, emits, acknowledges ${how}`, async t => {
     const socket = await connected(t, options)

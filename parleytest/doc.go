@@ -1,7 +1,7 @@
 // Package parleytest connects an application's tests to its hub: a Go client
 // in memory, without sockets. It works inside testing/synctest bubbles.
 //
-//	hub := chat.New()
+//	hub := chat.New().Hub()
 //	ann := parleytest.Dial(t, hub, &parleytest.Options{User: "ann"})
 //	err := chat.Say.Call(ctx, ann, chat.Draft{Room: "lobby", Text: "hi"})
 //

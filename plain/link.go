@@ -1,6 +1,7 @@
 package plain
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/parley-go/parley"
@@ -33,6 +34,9 @@ func (l *link) Heard() { l.session.Heard() }
 func (l *link) Closed(err error) {
 	if l.forget != nil {
 		l.forget()
+	}
+	if errors.Is(err, transport.ErrIdle) {
+		err = parley.ErrIdle
 	}
 	if l.session != nil {
 		l.session.Closed(err)

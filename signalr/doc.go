@@ -1,5 +1,6 @@
 // Package signalr lets the unmodified clients of ASP.NET Core SignalR take
-// part in a hub: @microsoft/signalr, .NET, Java, Swift.
+// part in a hub. @microsoft/signalr is tested; the .NET, Java and Swift clients
+// speak the same protocol and are not.
 //
 //	mux := http.NewServeMux()
 //	signalr.Mount(mux, "/chat", hub, nil)

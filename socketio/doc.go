@@ -1,6 +1,6 @@
-// Package socketio serves a hub to socket.io-client, versions 3 and 4 as they
-// are: Socket.IO protocol 5 over Engine.IO protocol 4, beginning with polls and
-// moving to a WebSocket as the client likes.
+// Package socketio serves a hub to socket.io-client, checked with version 4.8
+// as it is: Socket.IO protocol 5 over Engine.IO protocol 4, beginning with polls
+// and moving to a WebSocket as the client likes.
 //
 //	mux := http.NewServeMux()
 //	socketio.Mount(mux, "/socket.io/", hub, nil)

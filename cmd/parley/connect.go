@@ -122,11 +122,14 @@ func (c *connecting) options(errs io.Writer) parley.ClientOptions {
 	return parley.ClientOptions{
 		OnConnect: func(context.Context) { fmt.Fprintf(errs, "connected by %s\n", c.protocol) },
 		OnDisconnect: func(err error, again bool) {
-			after := "for good"
-			if again {
-				after = "trying to come back"
+			switch {
+			case again:
+				fmt.Fprintf(errs, "disconnected, trying to come back: %v\n", err)
+			case err == nil:
+				fmt.Fprintln(errs, "said goodbye")
+			default:
+				fmt.Fprintf(errs, "disconnected: %v\n", err)
 			}
-			fmt.Fprintf(errs, "disconnected, %s: %v\n", after, err)
 		},
 	}
 }

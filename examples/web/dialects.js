@@ -189,6 +189,7 @@ class OverEventSource extends Plain {
     while (this.#waiting.length > 0) {
       const session = this.session
       const answer = await fetch(session, { method: 'POST', body: this.#body() }).catch(() => null)
+      await answer?.text().catch(() => {}) // an answer that nobody reads counts as aborted
       if (!answer?.ok && session === this.session) this.lost()
     }
     this.#posting = false

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"strings"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/socketio"
 )
 
 func newHub(limits parley.Limits, log *slog.Logger) *parley.Hub {
@@ -36,6 +38,7 @@ func addMethods(hub *parley.Hub) {
 	hub.Handle("add", parley.Func(func(a, b int) int { return a + b }))
 	hub.Handle("nothing", parley.Func(func() {}))
 	hub.Handle("big", parley.Func(func(bytes int) string { return strings.Repeat("x", min(bytes, 4<<20)) }))
+	hub.Handle("auth", parley.Func(func(c *parley.Conn) json.RawMessage { return socketio.Auth(c) }))
 	hub.Handle("transport", parley.Func((*parley.Conn).Transport))
 	hub.Handle("tell", parley.Func(tell))
 	hub.Handle("burst", parley.Func(burst))
