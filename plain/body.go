@@ -12,12 +12,12 @@ import (
 	"github.com/parley-go/parley/wire"
 )
 
-// readMessages reads the body of a POST: messages one after another. On false
-// it has answered r with an error.
-func (e *endpoint) readMessages(w http.ResponseWriter, r *http.Request) (messages [][]byte, ok bool) {
+// readMessages reads the body of a POST: messages of p one after another. On
+// false it has answered r with an error.
+func (e *endpoint) readMessages(w http.ResponseWriter, r *http.Request, p wire.Protocol) (messages [][]byte, ok bool) {
 	body, err := transport.ReadBody(w, r, &e.http)
 	if err == nil {
-		messages, err = split(body)
+		messages, err = split(body, p)
 	}
 	switch {
 	case errors.Is(err, transport.ErrTooLarge):
@@ -30,8 +30,8 @@ func (e *endpoint) readMessages(w http.ResponseWriter, r *http.Request) (message
 	return messages, err == nil
 }
 
-// split cuts a body into messages, each of which can be parsed.
-func split(body []byte) (messages [][]byte, err error) {
+// split cuts a body into messages, each of which p can parse.
+func split(body []byte, p wire.Protocol) (messages [][]byte, err error) {
 	values := json.NewDecoder(bytes.NewReader(body))
 	for {
 		var raw json.RawMessage
@@ -40,7 +40,7 @@ func split(body []byte) (messages [][]byte, err error) {
 			return messages, nil
 		}
 		if err == nil {
-			err = protocol{}.Parse(raw, new(wire.Message))
+			err = p.Parse(raw, new(wire.Message))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("message %d: %w", len(messages)+1, err)

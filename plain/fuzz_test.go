@@ -45,7 +45,7 @@ func FuzzBody(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		messages, err := split(body)
+		messages, err := split(body, protocol{})
 		if err != nil {
 			return
 		}

@@ -122,7 +122,7 @@ func (e *endpoint) post(w http.ResponseWriter, r *http.Request, token string) {
 		unknownSession(w)
 		return
 	}
-	messages, ok := e.readMessages(w, r)
+	messages, ok := e.readMessages(w, r, protocol{})
 	if !ok {
 		return
 	}

@@ -35,6 +35,9 @@ func (q quiet) Append(dst []byte, m *wire.Message) ([]byte, error) {
 	return q.protocol.Append(dst, m)
 }
 
+// Parse implements [wire.Protocol]: here a stream needs no ID, either.
+func (quiet) Parse(data []byte, m *wire.Message) error { return parse(data, m) }
+
 // once is a whole connection in one POST: its calls are the body, their
 // answers the response.
 type once struct {
@@ -49,7 +52,7 @@ type once struct {
 // serveOnce performs the calls in the body of r. As the response it makes a
 // series of polls, each of which adds some answers.
 func (e *endpoint) serveOnce(w http.ResponseWriter, r *http.Request) {
-	messages, ok := e.readMessages(w, r)
+	messages, ok := e.readMessages(w, r, quiet{})
 	if !ok {
 		return
 	}
@@ -95,7 +98,7 @@ func (o *once) number(messages [][]byte) {
 	parsed := make([]wire.Message, len(messages))
 	taken := make(map[string]bool)
 	for i, data := range messages {
-		protocol{}.Parse(data, &parsed[i]) // can be parsed: see split
+		quiet{}.Parse(data, &parsed[i]) // can be parsed: see split
 		taken[parsed[i].ID] = true
 	}
 	last := 0

@@ -22,6 +22,17 @@ type fields struct {
 
 // Parse implements [wire.Protocol].
 func (protocol) Parse(data []byte, m *wire.Message) error {
+	if err := parse(data, m); err != nil {
+		return err
+	}
+	if m.Kind == wire.StreamCall && m.ID == "" {
+		return errors.New(`a stream needs an "id"`)
+	}
+	return nil
+}
+
+// parse is Parse of messages that may be given an ID later.
+func parse(data []byte, m *wire.Message) error {
 	f, err := readFields(data)
 	if err != nil {
 		return err
@@ -120,9 +131,6 @@ func (f *fields) readID(into *string) error {
 
 func (f *fields) readCall(kind wire.Kind, m *wire.Message) (err error) {
 	m.Kind = kind
-	if kind == wire.StreamCall && m.ID == "" {
-		return errors.New(`a stream needs an "id"`)
-	}
 	if f.name == nil {
 		return errors.New(`a call needs a "name"`)
 	}

@@ -439,7 +439,7 @@ func TestAWholeConnectionInOnePost(t *testing.T) {
 		{"", `{"name":"broken"}`, 500, `{"type":"error","id":"1","code":"internal"`},
 		{"", `{"name":"fail"}`, 422, `{"type":"error","id":"1","code":"full","message":"no seats","data":[0]}`},
 		{"?refuse=banned", `{"name":"nothing"}`, 403, `"code":"refused","message":"banned"`},
-		{"", `{"type":"stream","id":"1","name":"count","args":[3]}`, 200, `{"type":"item","id":"1","value":1}` + "\n" + `{"type":"item","id":"1","value":2}` + "\n" + `{"type":"item","id":"1","value":3}` + "\n" + `{"type":"end","id":"1"}`},
+		{"", `{"type":"stream","name":"count","args":[3]}`, 200, `{"type":"item","id":"1","value":1}` + "\n" + `{"type":"item","id":"1","value":2}` + "\n" + `{"type":"item","id":"1","value":3}` + "\n" + `{"type":"end","id":"1"}`},
 		{"", "{\"name\":\"nothing\"}\n{\"name\":\"fail\"}", 200, `{"type":"result","id":"1","value":null}` + "\n" + `{"type":"error","id":"2","code":"full"`},
 		{"", `nonsense`, 400, `"code":"malformed"`},
 		{"", ``, 400, `"code":"malformed"`},
