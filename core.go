@@ -50,7 +50,8 @@ type Limits struct {
 	Parallelism int
 	// WaitingCalls and WaitingBytes bound the calls of one connection that
 	// wait for their turn. At the limit its pipe is not read until half of
-	// them are done. The defaults are 256 and 1 MiB.
+	// them are done. While it is asked something, four times as many may wait,
+	// for its answer comes behind them. The defaults are 256 and 1 MiB.
 	WaitingCalls, WaitingBytes int
 	// Streams bounds the streams that one connection runs at a time. The
 	// default is 64.

@@ -19,6 +19,7 @@ type dispatch struct {
 	bytes      int              // of the waiting calls
 	workers    int              // goroutines that run calls
 	streams    int              // goroutines that run streams
+	asking     int              // calls of this side that wait for the peer's answer
 	connecting bool             // OnConnect runs: calls wait, whatever the parallelism
 	active     map[string]*Call // running or waiting calls that have an ID
 	paused     bool             // the pipe was asked to pause
@@ -75,9 +76,37 @@ func (d *dispatch) admit(c *Call) error {
 	return nil
 }
 
+// crowded tells whether the pipe should pause. While the peer is asked
+// something, more may wait: its answer comes behind its calls.
 func (d *dispatch) crowded() bool {
-	l := &d.session.core.limits
-	return len(d.waiting) >= l.WaitingCalls || d.bytes >= l.WaitingBytes
+	l, factor := &d.session.core.limits, 1
+	if d.asking > 0 {
+		factor = 4
+	}
+	return len(d.waiting) >= factor*l.WaitingCalls || d.bytes >= factor*l.WaitingBytes
+}
+
+// ask notes that the peer is asked something, until the function it returns is
+// called.
+func (d *dispatch) ask() (answered func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asking++
+	if d.paused && !d.crowded() {
+		d.paused = false
+		d.session.pause(false)
+	}
+	return d.answered
+}
+
+func (d *dispatch) answered() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asking--
+	if !d.paused && d.crowded() {
+		d.paused = true
+		d.session.pause(true)
+	}
 }
 
 func (d *dispatch) work(c *Call) {

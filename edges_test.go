@@ -335,6 +335,31 @@ func TestABusyConnectionIsNotIdle(t *testing.T) {
 	})
 }
 
+func TestAnAnswerGetsThroughABacklogOfCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := newRoom(t, nil)
+		cl := parleytest.Dial(t, hub, &parleytest.Options{Setup: func(cl *parley.Client) {
+			confirm.Handle(cl, func(context.Context, string) (bool, error) { return true, nil })
+		}})
+		var wg sync.WaitGroup
+		var failed atomic.Int64
+		var first atomic.Value
+		for range 400 {
+			wg.Go(func() {
+				if _, err := sure.Call(t.Context(), cl, "?"); err != nil {
+					failed.Add(1)
+					first.CompareAndSwap(nil, fmt.Sprint(err))
+				}
+			})
+		}
+		start := time.Now()
+		wg.Wait()
+		if failed.Load() > 0 {
+			t.Errorf("%d of 400 failed after %v: %v", failed.Load(), time.Since(start), first.Load())
+		}
+	})
+}
+
 func TestStreamsDoNotFillTheirQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := parley.NewHub(&parley.HubOptions{Log: quiet})

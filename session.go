@@ -460,6 +460,7 @@ func (s *Session) pause(on bool) {
 
 // call asks the peer and waits for the answer.
 func (s *Session) call(ctx context.Context, name string, args []any) (wire.Args, error) {
+	defer s.calls.ask()()
 	w, err := s.begin(wire.Call, name, args)
 	if err != nil {
 		return wire.Args{}, err
