@@ -31,8 +31,8 @@ type Options struct {
 	// that of the hub's Limits, which is 15 seconds; negative means no pings.
 	KeepAlive time.Duration
 	// ClientTimeout closes a connection that has begun to ping when it was not
-	// heard of for so long (ClientTimeoutInterval); it is looked at once per
-	// KeepAlive. Zero means 30 seconds, negative never.
+	// heard of for so long (ClientTimeoutInterval). Zero means 30 seconds,
+	// negative never.
 	ClientTimeout time.Duration
 	// DetailedErrors shows callers the errors that are otherwise only logged
 	// (EnableDetailedErrors). False means that they stay hidden.
