@@ -17,11 +17,11 @@ type pingWaiter struct {
 // reading. It may be called concurrently. When ctx ends it returns an error that
 // wraps ctx.Err; the connection lives on unless half of the ping was written.
 func (c *Conn) Ping(ctx context.Context) error {
-	waiter := c.addPing()
-	defer c.removePing(waiter.id)
-	if err := c.writePing(ctx, waiter.id); err != nil {
+	waiter, err := c.writePing(ctx)
+	if err != nil {
 		return err
 	}
+	defer c.removePing(waiter.id)
 	select {
 	case <-waiter.pong:
 		return nil
@@ -32,14 +32,21 @@ func (c *Conn) Ping(ctx context.Context) error {
 	}
 }
 
-func (c *Conn) writePing(ctx context.Context, id uint64) error {
+// writePing numbers pings in the order in which they leave: the pong of one
+// answers those before it.
+func (c *Conn) writePing(ctx context.Context) (waiter pingWaiter, err error) {
 	if err := c.beginWrite(ctx); err != nil {
-		return err
+		return waiter, err
 	}
 	defer c.endWrite(ctx)
+	waiter = c.addPing()
 	var payload [8]byte
-	binary.BigEndian.PutUint64(payload[:], id)
-	return c.writeControl(ctx, opPing, payload[:])
+	binary.BigEndian.PutUint64(payload[:], waiter.id)
+	if err := c.writeControl(ctx, opPing, payload[:]); err != nil {
+		c.removePing(waiter.id)
+		return waiter, err
+	}
+	return waiter, nil
 }
 
 func (c *Conn) addPing() pingWaiter {
