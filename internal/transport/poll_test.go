@@ -167,32 +167,40 @@ func TestSecondPoll(t *testing.T) {
 	})
 }
 
-// TestReplacedPollPassesItsWakeUpOn: whichever of the two notices a wake-up,
-// the message goes to the poll that waits.
+func TestPollTakesThePlaceOfAnother(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBox()
+		p := NewPoll(b, &PollOptions{Write: writeLines, Replace: true})
+		first := poll(p)
+		second := poll(p)
+		first.want(t, "", nil)
+		b.put("hi")
+		p.Wake()
+		second.want(t, "hi\n", nil)
+		p.CloseNow()
+		wantClosed(t, b, nil)
+	})
+}
+
+// TestReplacedPollPassesItsWakeUpOn: a poll that notices a wake-up after another
+// has taken its place leaves message and wake-up to that one.
 func TestReplacedPollPassesItsWakeUpOn(t *testing.T) {
-	for range 200 {
-		inBubble(t, func(t *testing.T) {
-			b := newBox()
-			p := NewPoll(b, &PollOptions{Write: writeLines, Replace: true})
-			first := poll(p)
-			second := &polling{w: httptest.NewRecorder(), done: make(chan struct{})}
-			go func() { // ends with the poll
-				defer close(second.done)
-				second.err = p.Serve(second.w, httptest.NewRequest(http.MethodGet, "/", nil))
-			}()
-			b.put("hi")
-			p.Wake()
-			<-first.done
-			if first.w.Body.Len() > 0 { // it was quicker
-				p.CloseNow()
-			} else {
-				second.want(t, "hi\n", nil)
-				p.CloseNow()
-			}
-			<-second.done
-			wantClosed(t, b, nil)
-		})
+	b := newBox()
+	p := NewPoll(b, &PollOptions{Write: writeLines, Replace: true})
+	first, _ := p.begin()
+	second, _ := p.begin()
+	b.put("hi")
+	p.Wake()
+	<-p.wake // as the first poll may
+	if batch, _, replaced := p.take(first, nil); len(batch) > 0 || !replaced {
+		t.Errorf("a replaced poll took %d messages", len(batch))
 	}
+	<-p.wake // or the second poll would sleep on
+	if batch, _, _ := p.take(second, nil); len(batch) != 1 {
+		t.Errorf("the poll that waits took %d messages, want 1", len(batch))
+	}
+	p.CloseNow()
+	wantClosed(t, b, nil)
 }
 
 func TestClientGoesAwayDuringAPoll(t *testing.T) {
@@ -245,4 +253,42 @@ func TestPostWaitsDuringAPause(t *testing.T) {
 		}
 		wantClosed(t, b, nil)
 	})
+}
+
+// TestPostsComeUpOneAtATime: whoever posts at a time, the receiver hears one
+// after the other.
+func TestPostsComeUpOneAtATime(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := &slowBox{box: newBox()}
+		p := NewPoll(b, &PollOptions{Write: writeLines, Idle: -1})
+		var posting sync.WaitGroup
+		for range 10 {
+			posting.Go(func() { p.Receive([]byte("x"), false) }) // ends with its message, waited for below
+		}
+		posting.Wait()
+		if len(b.got) != 10 || b.overlaps > 0 {
+			t.Errorf("%d messages came up, %d of them while another did, want 10 and none", len(b.got), b.overlaps)
+		}
+		p.CloseNow()
+		wantClosed(t, b.box, nil)
+	})
+}
+
+// slowBox takes its time over each message.
+type slowBox struct {
+	*box
+	inside, overlaps int // guarded by box.mu
+}
+
+func (b *slowBox) Receive(data []byte, binary bool) {
+	b.mu.Lock()
+	if b.inside++; b.inside > 1 {
+		b.overlaps++
+	}
+	b.mu.Unlock()
+	time.Sleep(time.Second)
+	b.box.Receive(data, binary)
+	b.mu.Lock()
+	b.inside--
+	b.mu.Unlock()
 }

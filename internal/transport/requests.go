@@ -15,7 +15,7 @@ var ErrGone = errors.New("transport: connection has ended")
 type requests struct {
 	gate                   // holds POSTs back
 	rcv     wire.Receiver  // fixed after construction
-	turn    sync.Mutex     // held while a message is handed up: one at a time
+	turn    chan struct{}  // has an element while a message is handed up: one at a time
 	running sync.WaitGroup // requests inside the pipe
 	wake    chan struct{}  // has an element when there may be something to take
 	gone    chan struct{}  // closed when the pipe has ended
@@ -26,7 +26,12 @@ type requests struct {
 }
 
 func newRequests(rcv wire.Receiver) requests {
-	return requests{rcv: rcv, wake: make(chan struct{}, 1), gone: make(chan struct{})}
+	return requests{
+		rcv:  rcv,
+		turn: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1),
+		gone: make(chan struct{}),
+	}
 }
 
 // enter counts a request in, unless the pipe has ended.
@@ -47,8 +52,12 @@ func (q *requests) Receive(data []byte, binary bool) error {
 		return err
 	}
 	defer q.running.Done()
-	q.turn.Lock()
-	defer q.turn.Unlock()
+	select {
+	case q.turn <- struct{}{}:
+	case <-q.gone:
+		return ErrGone
+	}
+	defer func() { <-q.turn }()
 	if !q.wait(q.gone) {
 		return ErrGone
 	}

@@ -42,19 +42,27 @@ func TestPipe(t *testing.T, open func(t *testing.T, r wire.Receiver) (wire.Pipe,
 		{"everybody closes at once", testCloseRace},
 		{"the peer leaves", testLeave},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			x := &pipeTest{receiver: receiver{t: t, closed: make(chan struct{}), arrived: make(chan struct{}, 1)}}
-			x.pipe, x.peer = open(t, &x.receiver)
-			if x.pipe.Transport() == "" {
-				t.Error("the transport has no name")
-			}
-			c.test(t, x)
-			x.pipe.CloseNow()
-			x.peer.Leave()
-			<-x.closed
-			x.touch()
-		})
+		t.Run(c.name, func(t *testing.T) { runPipe(t, open, c.test) })
 	}
+	t.Run("a goodbye never overtakes the last words", func(t *testing.T) {
+		for range 50 {
+			runPipe(t, open, testLastWords)
+		}
+	})
+}
+
+func runPipe(t *testing.T, open func(t *testing.T, r wire.Receiver) (wire.Pipe, Peer), test func(t *testing.T, x *pipeTest)) {
+	t.Helper()
+	x := &pipeTest{receiver: receiver{t: t, closed: make(chan struct{}), arrived: make(chan struct{}, 1)}}
+	x.pipe, x.peer = open(t, &x.receiver)
+	if x.pipe.Transport() == "" {
+		t.Error("the transport has no name")
+	}
+	test(t, x)
+	x.pipe.CloseNow()
+	x.peer.Leave()
+	<-x.closed
+	x.touch()
 }
 
 // receiver is a [wire.Receiver] that remembers everything.
@@ -327,6 +335,17 @@ func testClose(t *testing.T, x *pipeTest) {
 	for i := range many {
 		x.want(line(i))
 	}
+	x.wantOver()
+	x.wantEnd(nil)
+}
+
+// testLastWords closes while the pipe is busy with what came before.
+func testLastWords(t *testing.T, x *pipeTest) {
+	x.send("first")
+	x.put("last")
+	x.pipe.Close(1000, "")
+	x.want("first")
+	x.want("last")
 	x.wantOver()
 	x.wantEnd(nil)
 }
