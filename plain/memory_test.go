@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -26,7 +27,7 @@ type memory struct {
 func inBubble(t *testing.T, o *Options, test func(t *testing.T, hub *parley.Hub, m *memory)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		hub := parley.NewHub(nil)
+		hub := parley.NewHub(&parley.HubOptions{Log: slog.New(slog.DiscardHandler)})
 		m := &memory{t: t, conns: make(chan net.Conn), done: make(chan struct{})}
 		both := new(http.Protocols)
 		both.SetHTTP1(true)

@@ -142,6 +142,7 @@ func (e *endpoint) end(w http.ResponseWriter, token string) {
 		unknownSession(w)
 		return
 	}
+	e.sessions.Remove(token) // the pipe forgets it too, but not before its last request is done
 	pipe.CloseNow()
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -288,6 +288,7 @@ func TestGoodbyes(t *testing.T) {
 			gone := make(chan error, 1)
 			hub.OnDisconnect(func(_ context.Context, _ *parley.Conn, reason error) { gone <- reason })
 			c := open(t, address, "")
+			c.hears("open") // who leaves while OnConnect runs was never there
 			c.send(`{"type":"close"}`)
 			c.ends()
 			if err := <-gone; err != nil {
