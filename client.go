@@ -172,7 +172,7 @@ func (cl *Client) gone(s *Session, reason error, connected bool) {
 	if again {
 		cl.tasks.Add(1)
 	}
-	if time.Since(cl.since) >= cl.opts.Reconnect.lasting() {
+	if current && time.Since(cl.since) >= cl.opts.Reconnect.lasting() {
 		cl.failed = 0
 	}
 	cl.mu.Unlock()

@@ -133,6 +133,11 @@ func (d *dispatch) next() *Call {
 		d.endIfDone()
 		return nil
 	}
+	return d.shift()
+}
+
+// shift takes the first waiting call. The caller holds mu.
+func (d *dispatch) shift() *Call {
 	c := d.waiting[0]
 	d.waiting[0] = nil
 	d.waiting = d.waiting[1:]
@@ -175,10 +180,16 @@ func (d *dispatch) endStream(c *Call) {
 	d.endIfDone()
 }
 
+// connected lets the calls go that have waited for OnConnect; the worker that
+// ran it takes one itself.
 func (d *dispatch) connected() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.connecting = false
+	for len(d.waiting) > 1 && d.workers < d.session.core.limits.Parallelism {
+		d.workers++
+		go d.work(d.shift()) // ends when no call waits; Session.Closed waits for it
+	}
 }
 
 // startStream reserves a place: streams run beside the ordered calls.

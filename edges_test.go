@@ -526,3 +526,60 @@ func TestWaitingCallsAreBoundedInMemory(t *testing.T) {
 		shutdown(t, hub)
 	}
 }
+
+func TestParallelismHoldsForCallsThatWaitedForOnConnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := parley.NewHub(&parley.HubOptions{Limits: parley.Limits{Parallelism: 2}})
+		agree, b := make(chan struct{}), make(chan struct{})
+		hub.OnConnect(func(context.Context, *parley.Conn) error { <-agree; return nil })
+		hub.Handle("a", parley.Func(func(ctx context.Context) error {
+			select {
+			case <-b:
+				return nil
+			case <-time.After(5 * time.Second):
+				return errors.New("b did not run beside a")
+			}
+		}))
+		hub.Handle("b", parley.Func(func(ctx context.Context) { close(b) }))
+		s := newStill(t, hub, &still{})
+		s.Open(parley.Opening{Protocol: parleytest.Protocol})
+		for _, n := range []string{"a", "b"} {
+			s.Receive(&wire.Message{Kind: wire.Call, ID: n, Name: n})
+		}
+		close(agree)
+		synctest.Wait()
+		select {
+		case <-b:
+		default:
+			t.Error("b waits for a, although Parallelism is 2")
+		}
+		time.Sleep(6 * time.Second)
+		s.Closed(nil)
+		shutdown(t, hub)
+	})
+}
+
+func TestAttemptsCountThoughEachIsLetIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		cl := parley.NewClient(func(ctx context.Context, cl *parley.Client) (*parley.Session, error) {
+			n++
+			s := cl.NewSession(&still{}, nil)
+			s.Open(parley.Opening{Protocol: parleytest.Protocol})
+			if n == 1 {
+				time.AfterFunc(time.Minute, func() { s.Closed(errors.New("lost")) })
+				return s, nil
+			}
+			s.Closed(errors.New("dropped"))
+			time.Sleep(time.Millisecond)
+			return s, nil
+		}, &parley.ClientOptions{Reconnect: parley.Backoff{Attempts: 3}})
+		must(t, cl.Connect(t.Context()))
+		select {
+		case <-cl.Done():
+		case <-time.After(time.Hour):
+			t.Errorf("no end after %d dials, want 4", n)
+		}
+		must(t, cl.Close(t.Context()))
+	})
+}

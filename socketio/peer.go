@@ -26,6 +26,8 @@ type peer struct {
 	engine         *engineio.Socket
 	request        *http.Request // set by Open
 
+	pausing sync.Mutex // held while the pause, or the space it is of, changes; taken before mu
+
 	mu     sync.Mutex
 	words  []*wire.Encoded // packets of no session
 	space  *space          // of the session of the moment
@@ -178,20 +180,32 @@ func (p *peer) replace(s *space, last bool) bool {
 	if err != nil {
 		return false
 	}
+	goesOn, mine := p.swap(s, next, last)
+	if !mine { // both sides left at the same time
+		next.session.Closed(nil)
+	}
+	return goesOn
+}
+
+// swap tells whether the connection goes on, and whether next has taken the
+// place of s.
+func (p *peer) swap(s, next *space, last bool) (goesOn, mine bool) {
+	p.pausing.Lock()
+	defer p.pausing.Unlock()
 	p.mu.Lock()
-	ok := !p.dead && p.space == s
-	if ok {
+	goesOn = !p.dead
+	mine = goesOn && p.space == s
+	if mine {
 		p.space = next
 	}
-	if ok && last {
+	if mine && last {
 		p.ending = append(p.ending, s)
 	}
 	p.mu.Unlock()
-	if !ok {
-		next.session.Closed(nil)
+	if mine {
+		p.engine.Resume()
 	}
-	p.engine.Resume()
-	return ok
+	return goesOn, mine
 }
 
 // leave takes a DISCONNECT: the connection stays, and is not answered.
@@ -249,10 +263,23 @@ func (s *space) Wake() { s.engine.Wake() }
 func (s *space) Ping() bool { return false }
 
 // Pause implements [wire.Pipe].
-func (s *space) Pause() { s.engine.Pause() }
+func (s *space) Pause() { s.whileCurrent(s.engine.Pause) }
 
 // Resume implements [wire.Pipe].
-func (s *space) Resume() { s.engine.Resume() }
+func (s *space) Resume() { s.whileCurrent(s.engine.Resume) }
+
+// whileCurrent runs fn unless another has taken the place of s, whose calls may
+// go on for a while: the connection's pause is the other's then.
+func (s *space) whileCurrent(fn func()) {
+	s.pausing.Lock()
+	defer s.pausing.Unlock()
+	s.mu.Lock()
+	current := s.space == s
+	s.mu.Unlock()
+	if current {
+		fn()
+	}
+}
 
 // Close implements [wire.Pipe]. An ordinary goodbye, and the refusal of
 // OnConnect, end the presence in the namespace and leave the connection; any

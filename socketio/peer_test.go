@@ -493,3 +493,35 @@ func TestABurstCrossesTheUpgradeInOrder(t *testing.T) {
 		}
 	})
 }
+
+func TestCallsOfAnEndedPresenceDoNotLiftTheNextOnesPause(t *testing.T) {
+	var gates []chan struct{}
+	inWorld(t, nil, func(w *world) {
+		gates = []chan struct{}{make(chan struct{}), make(chan struct{})}
+		w.hub.Handle("slow", parley.Func(func(_ context.Context, n int) { <-gates[n] }))
+	}, func(w *world) {
+		s := w.join()
+		for range 257 { // one runs, 256 wait: paused
+			s.send(`42["slow",0]`)
+		}
+		synctest.Wait()
+		w.hub.Audience().Conns()[0].Close("out")
+		s.want("41")
+		s.send("40") // comes back on the same connection
+		s.wantMatch(`^40\{`)
+		before := w.hub.Stats().Received
+		go func() {
+			for range 5000 {
+				s.send(`42["slow",1]`)
+			}
+		}()
+		synctest.Wait()
+		close(gates[0]) // the calls of the old presence come to their end
+		synctest.Wait()
+		if got := w.hub.Stats().Received - before; got > 2000 {
+			t.Errorf("%d calls wait, want 256", got)
+		}
+		close(gates[1])
+		synctest.Wait()
+	})
+}

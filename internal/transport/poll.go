@@ -182,8 +182,8 @@ func (p *Poll) take(mine, hungUp <-chan struct{}) (batch []*wire.Encoded, last, 
 
 // stop ends the pipe.
 func (p *Poll) stop(err error) {
-	p.idle.Stop()
 	p.end(err)
+	p.idle.Stop() // last: a poll that finishes meanwhile sets it, until the pipe has ended
 }
 
 // Transport implements [wire.Pipe].

@@ -193,6 +193,7 @@ func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request) {
 	}
 	s.attachPoll(openPacket(s.id, []string{"websocket"}, &srv.o))
 	if err := s.open(r); err != nil {
+		s.poll.CloseNow()
 		shuttingDown.answer(w, r)
 		return
 	}
