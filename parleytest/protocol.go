@@ -1,6 +1,7 @@
 package parleytest
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"github.com/parley-go/parley/wire"
@@ -31,6 +32,9 @@ func (protocol) Codec() wire.Codec { return wire.JSON }
 func (protocol) Binary() bool      { return false }
 
 func (protocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
+	if m.Kind == 0 || m.Kind > wire.Close {
+		return dst, nil
+	}
 	out := message{Kind: m.Kind, ID: m.ID, Name: m.Name}
 	for _, v := range m.Args.Values {
 		out.Args = append(out.Args, v)
@@ -41,8 +45,11 @@ func (protocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
 	if m.Kind == wire.Close {
 		out.Bye = &m.Bye
 	}
-	data, err := json.Marshal(&out)
-	return append(dst, data...), err
+	buf := bytes.NewBuffer(dst)
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false) // values go in as they are
+	err := enc.Encode(&out)
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
 }
 
 func (protocol) Parse(data []byte, m *wire.Message) error {
