@@ -368,19 +368,62 @@ func TestNoInit(t *testing.T) {
 	}
 }
 
+// TestTestsDoNotSleep wants every test that sleeps to open a synctest bubble itself, by synctest.Test or by a
+// helper of its folder. A helper that sleeps is allowed where its folder has bubbles.
 func TestTestsDoNotSleep(t *testing.T) {
-	bubbles := make(map[string]bool) // folders whose tests have a helper that runs them inside synctest.Test
-	for _, f := range tree(t).files {
-		bubbles[f.dir] = bubbles[f.dir] || f.test && len(f.uses("testing/synctest", "Test")) > 0
-	}
-	for _, f := range tree(t).files {
-		if !f.test || bubbles[f.dir] {
-			continue
+	openers := make(map[string]map[string]bool) // by folder: the functions that open a bubble
+	eachTestFunc(t, func(f *goFile, fn *ast.FuncDecl) {
+		if openers[f.dir] == nil {
+			openers[f.dir] = make(map[string]bool)
+		}
+		if isIn(fn, f.uses("testing/synctest", "Test")) {
+			openers[f.dir][fn.Name.Name] = true
+		}
+	})
+	eachTestFunc(t, func(f *goFile, fn *ast.FuncDecl) {
+		bubbles := len(openers[f.dir]) > 0
+		if isTestName(fn.Name.Name) {
+			bubbles = callsAny(fn, openers[f.dir]) || openers[f.dir][fn.Name.Name]
 		}
 		for _, use := range f.uses("time", "Sleep") {
-			t.Errorf("%s: time.Sleep guesses how long something takes; wait for it, or run inside synctest.Test", f.at(use))
+			if !bubbles && isIn(fn, []ast.Node{use}) {
+				t.Errorf("%s: time.Sleep guesses how long something takes; wait for it, or run inside synctest.Test", f.at(use))
+			}
+		}
+	})
+}
+
+func eachTestFunc(t *testing.T, visit func(f *goFile, fn *ast.FuncDecl)) {
+	for _, f := range tree(t).files {
+		for _, decl := range f.syntax.Decls {
+			if fn, ok := decl.(*ast.FuncDecl); ok && f.test {
+				visit(f, fn)
+			}
 		}
 	}
+}
+
+func isTestName(name string) bool {
+	return strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz") || strings.HasPrefix(name, "Benchmark")
+}
+
+// isIn tells whether one of nodes lies in fn.
+func isIn(fn *ast.FuncDecl, nodes []ast.Node) bool {
+	return slices.ContainsFunc(nodes, func(n ast.Node) bool { return fn.Pos() <= n.Pos() && n.End() <= fn.End() })
+}
+
+// callsAny tells whether fn calls a function of one of the names.
+func callsAny(fn *ast.FuncDecl, names map[string]bool) (found bool) {
+	ast.Inspect(fn, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		id, ok := call.Fun.(*ast.Ident)
+		found = found || ok && names[id.Name]
+		return true
+	})
+	return found
 }
 
 // unfinished is written in brackets so as not to find itself.
