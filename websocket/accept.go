@@ -30,16 +30,17 @@ type AcceptOptions struct {
 	// world may then connect with the cookies of its visitor.
 	InsecureAnyOrigin bool
 
-	// MaxMessageBytes limits the length of a message from the peer, over all its
-	// fragments. Zero means 1 MiB.
-	MaxMessageBytes int64
+	// Hosts are the values of the Host header that are served, for instance
+	// "example.com" or "localhost:8080"; any other is answered with 403. It
+	// protects a server that trusts its network against DNS rebinding. Empty means
+	// any host.
+	Hosts []string
 
-	// WriteTimeout is how long a single write may stall, give or take a quarter,
-	// before the connection is closed. Zero means 10 s.
-	WriteTimeout time.Duration
+	// Limits bounds what peers may do. Nil means the defaults.
+	Limits *Limits
 
-	// CloseTimeout is how long Close waits for the peer. Zero means 5 s.
-	CloseTimeout time.Duration
+	// Stats counts what happens. Nil means that nothing is counted.
+	Stats *Stats
 
 	// CloseReply chooses the status that answers the peer's close frame;
 	// received is StatusNoStatus if the frame was empty, and returning
@@ -92,7 +93,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 		nc.Close()
 		return nil, fmt.Errorf("websocket: accept: %w", err)
 	}
-	c := newConn(nc, false, limits{o.MaxMessageBytes, o.WriteTimeout, o.CloseTimeout}, early)
+	c := newConn(nc, false, o.Limits, early)
 	c.subprotocol = choose(o.Subprotocols, offered)
 	c.closeReply, c.bareRefusals = o.CloseReply, o.BareRefusals
 	if err := c.switchProtocols(w.Header(), r.Header.Get("Sec-Websocket-Key")); err != nil {
@@ -221,7 +222,7 @@ func (c *Conn) writeHandshake(p []byte) error {
 	if err := c.nc.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	if err := c.nc.SetWriteDeadline(time.Now().Add(c.writeTimeout)); err != nil {
+	if err := c.nc.SetWriteDeadline(time.Now().Add(c.bounds.write)); err != nil {
 		return err
 	}
 	if _, err := c.nc.Write(p); err != nil {

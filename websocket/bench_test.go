@@ -32,7 +32,7 @@ func BenchmarkEcho(b *testing.B) {
 			{"cancellable", func() (context.Context, context.CancelFunc) { return context.WithCancel(context.Background()) }},
 		} {
 			b.Run(fmt.Sprintf("%d/%s", size, ctx.name), func(b *testing.B) {
-				c := newConn(&loopConn{frame: maskedText(string(bytes.Repeat([]byte("x"), size)))}, false, limits{}, nil)
+				c := newConn(&loopConn{frame: maskedText(string(bytes.Repeat([]byte("x"), size)))}, false, nil, nil)
 				defer c.CloseNow()
 				ctx, cancel := ctx.make()
 				defer cancel()
@@ -70,7 +70,7 @@ func BenchmarkLoopback(b *testing.B) {
 				if err != nil {
 					return
 				}
-				c := newConn(nc, false, limits{}, nil)
+				c := newConn(nc, false, nil, nil)
 				defer c.CloseNow()
 				for m, err := range c.Messages(context.Background()) {
 					if err != nil || c.Write(context.Background(), m) != nil {
@@ -82,7 +82,7 @@ func BenchmarkLoopback(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			c := newConn(nc, true, limits{}, nil)
+			c := newConn(nc, true, nil, nil)
 			defer c.CloseNow()
 			m := Message{Binary, make([]byte, size)}
 			b.SetBytes(int64(size))
@@ -106,7 +106,7 @@ func BenchmarkWriteBatch(b *testing.B) {
 			for i := range batch {
 				batch[i] = Prepare(Message{Text, bytes.Repeat([]byte("x"), 125)})
 			}
-			c := newConn(&loopConn{}, false, limits{}, nil)
+			c := newConn(&loopConn{}, false, nil, nil)
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := c.WriteBatch(context.Background(), batch); err != nil {

@@ -122,12 +122,12 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 
 // shakeOff performs the close handshake and ends the connection.
 func (c *Conn) shakeOff(code StatusCode, reason string) {
-	ctx, cancel := context.WithTimeout(context.Background(), c.closeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), c.bounds.close)
 	defer cancel()
 	if c.sendClose(ctx, code, reason) == nil {
 		c.awaitClose(ctx)
 	}
-	c.end(fmt.Errorf("websocket: the close handshake took more than %v: %w", c.closeTimeout, net.ErrClosed))
+	c.end(fmt.Errorf("websocket: the close handshake took more than %v: %w", c.bounds.close, net.ErrClosed))
 }
 
 // CloseNow closes the socket without a close handshake; the peer sees a
@@ -181,7 +181,7 @@ func (c *Conn) closeArrived(ctx context.Context, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	within, cancel := context.WithTimeout(ctx, c.closeTimeout)
+	within, cancel := context.WithTimeout(ctx, c.bounds.close)
 	defer cancel()
 	if c.sendClose(within, c.reply(received.Code), "") == nil {
 		c.hangUp()
@@ -219,7 +219,7 @@ func (c *Conn) reply(received StatusCode) StatusCode {
 // refuse fails the connection (RFC 6455 §7.1.7): it tells the peer why, and gives
 // it time to read that. The caller has the read turn.
 func (c *Conn) refuse(ctx context.Context, why *ProtocolError) error {
-	within, cancel := context.WithTimeout(ctx, min(c.closeTimeout, lingerTime))
+	within, cancel := context.WithTimeout(ctx, min(c.bounds.close, lingerTime))
 	defer cancel()
 	reason := why.Reason
 	if c.bareRefusals {
@@ -236,7 +236,7 @@ func (c *Conn) refuse(ctx context.Context, why *ProtocolError) error {
 // linger discards what still comes until the peer hangs up. The caller has the
 // read turn.
 func (c *Conn) linger() {
-	c.nc.SetReadDeadline(time.Now().Add(min(lingerTime, c.closeTimeout/2)))
+	c.nc.SetReadDeadline(time.Now().Add(min(lingerTime, c.bounds.close/2)))
 	for total := 0; total < lingerBytes; {
 		n, err := c.nc.Read(c.in.buf)
 		if err != nil {

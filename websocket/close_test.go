@@ -29,7 +29,7 @@ func TestClosing(t *testing.T) {
 			for _, fromServer := range []bool{false, true} {
 				t.Run(tt.name, func(t *testing.T) {
 					inBubble(t, func(t *testing.T) {
-						closer, other := pair(t, 1000, limits{})
+						closer, other := pair(t, 1000, nil)
 						if !fromServer {
 							closer, other = other, closer
 						}
@@ -91,7 +91,7 @@ func TestThePeersStatusIsEchoed(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				c, peer := serveRaw(t, limits{})
+				c, peer := serveRaw(t, nil)
 				c.closeReply = tt.reply
 				peer.send(masked(0x88, tt.payload))
 				wantCloseError(t, c, tt.got.Code, tt.got.Reason)
@@ -107,7 +107,7 @@ func TestThePeersStatusIsEchoed(t *testing.T) {
 func TestAServerHangsUpFirst(t *testing.T) {
 	inBubble(t, func(t *testing.T) { // RFC 6455 §7.1.1
 		a, b := memoryNetwork(1000)
-		client := newConn(a, true, limits{}, nil)
+		client := newConn(a, true, nil, nil)
 		defer client.CloseNow()
 		server := &rawPeer{t, b}
 		server.send([]byte{0x88, 0x02, 0x03, 0xE8})
@@ -125,7 +125,7 @@ func TestAServerHangsUpFirst(t *testing.T) {
 func TestCloseWaitsForTheAnswerOnlySoLong(t *testing.T) {
 	for _, reading := range []bool{false, true} {
 		inBubble(t, func(t *testing.T) {
-			c, peer := serveRaw(t, limits{closeTimeout: 3 * time.Second})
+			c, peer := serveRaw(t, &Limits{CloseTimeout: 3 * time.Second})
 			readers := make(chan error, 1)
 			if reading {
 				go func() {
@@ -154,7 +154,7 @@ func TestCloseWaitsForTheAnswerOnlySoLong(t *testing.T) {
 
 func TestCloseOfAStalledWriter(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		server, _ := pair(t, 100, limits{closeTimeout: time.Second})
+		server, _ := pair(t, 100, &Limits{CloseTimeout: time.Second})
 		stalled := make(chan error)
 		go func() { stalled <- server.Write(context.Background(), Message{Binary, make([]byte, 5000)}) }()
 		synctest.Wait()
@@ -174,7 +174,7 @@ func TestCloseOfAStalledWriter(t *testing.T) {
 func TestMessagesBeforeTheAnswerGoToTheReaderOrAreDropped(t *testing.T) {
 	for _, reading := range []bool{false, true} {
 		inBubble(t, func(t *testing.T) {
-			c, peer := serveRaw(t, limits{})
+			c, peer := serveRaw(t, nil)
 			peer.send(maskedText("one"), maskedText("two"))
 			first, err := c.Read(context.Background())
 			if err != nil {
@@ -202,7 +202,7 @@ func TestMessagesBeforeTheAnswerGoToTheReaderOrAreDropped(t *testing.T) {
 
 func TestBothCloseAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		server, client := pair(t, 1000, limits{})
+		server, client := pair(t, 1000, nil)
 		done := make(chan error, 3)
 		go func() { done <- server.Close(StatusGoingAway, "server") }()
 		go func() { done <- client.Close(StatusNormalClosure, "client") }()
@@ -218,7 +218,7 @@ func TestBothCloseAtOnce(t *testing.T) {
 func TestCodesThatMustNotBeSent(t *testing.T) {
 	for _, code := range []StatusCode{0, 999, 1004, 1006, 1015, 2999, 5000} {
 		inBubble(t, func(t *testing.T) {
-			c, peer := serveRaw(t, limits{})
+			c, peer := serveRaw(t, nil)
 			if err := c.Close(code, ""); err == nil {
 				t.Errorf("Close(%d): got no error", code)
 			}
@@ -229,7 +229,7 @@ func TestCodesThatMustNotBeSent(t *testing.T) {
 
 func TestCloseNowEndsEverythingThatWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		server, _ := pair(t, 100, limits{})
+		server, _ := pair(t, 100, nil)
 		results := make(chan error)
 		ctx := t.Context()
 		go func() { _, err := server.Read(ctx); results <- err }()
@@ -252,7 +252,7 @@ func TestCloseNowEndsEverythingThatWaits(t *testing.T) {
 
 func TestWhatFollowsACloseFrameDoesNotSwallowTheAnswer(t *testing.T) {
 	a, b := tcpPair(t)
-	c, peer := newConn(a, false, limits{}, nil), &rawPeer{t, b}
+	c, peer := newConn(a, false, nil, nil), &rawPeer{t, b}
 	defer c.CloseNow()
 	peer.send(join(masked(0x88, closePayload(1000, "")), masked(0x82, make([]byte, 20_000))))
 	done := make(chan struct{})
@@ -266,7 +266,7 @@ func TestWhatFollowsACloseFrameDoesNotSwallowTheAnswer(t *testing.T) {
 
 func TestTooMuchDataDoesNotSwallowTheCloseFrame(t *testing.T) {
 	a, b := tcpPair(t)
-	c, peer := newConn(a, false, limits{maxMessage: 1000}, nil), &rawPeer{t, b}
+	c, peer := newConn(a, false, &Limits{MessageBytes: 1000}, nil), &rawPeer{t, b}
 	defer c.CloseNow()
 	go func() {
 		peer.send(masked(0x82, make([]byte, 4<<20)))

@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -39,13 +38,6 @@ type Message struct {
 	Data []byte
 }
 
-const (
-	defaultMaxMessageBytes  = 1 << 20
-	defaultWriteTimeout     = 10 * time.Second
-	defaultCloseTimeout     = 5 * time.Second
-	defaultHandshakeTimeout = 10 * time.Second
-)
-
 // longAgo as a deadline interrupts what waits for the network.
 var longAgo = time.Unix(1, 0)
 
@@ -60,9 +52,7 @@ type Conn struct {
 	client       bool // the role: masks what it sends, expects unmasked frames
 	vectored     bool // nc takes several buffers in one system call
 	subprotocol  string
-	maxMessage   int64
-	writeTimeout time.Duration
-	closeTimeout time.Duration
+	bounds       *bounds
 	closeReply   func(StatusCode) StatusCode
 	bareRefusals bool
 	readTurn     chan struct{} // holds one token while somebody reads
@@ -89,25 +79,16 @@ type Conn struct {
 	pingID uint64
 }
 
-// limits are the options both roles share, with zero still meaning the default.
-type limits struct {
-	maxMessage   int64
-	writeTimeout time.Duration
-	closeTimeout time.Duration
-}
-
 // newConn returns a connection on nc. early holds what arrived behind the
 // handshake.
-func newConn(nc net.Conn, client bool, l limits, early []byte) *Conn {
+func newConn(nc net.Conn, client bool, l *Limits, early []byte) *Conn {
 	c := &Conn{
-		nc:           nc,
-		client:       client,
-		maxMessage:   cmp.Or(max(l.maxMessage, 0), defaultMaxMessageBytes),
-		writeTimeout: cmp.Or(max(l.writeTimeout, 0), defaultWriteTimeout),
-		closeTimeout: cmp.Or(max(l.closeTimeout, 0), defaultCloseTimeout),
-		readTurn:     make(chan struct{}, 1),
-		writeTurn:    make(chan struct{}, 1),
-		done:         make(chan struct{}),
+		nc:        nc,
+		client:    client,
+		bounds:    l.bounds(),
+		readTurn:  make(chan struct{}, 1),
+		writeTurn: make(chan struct{}, 1),
+		done:      make(chan struct{}),
 	}
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:

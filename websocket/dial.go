@@ -15,7 +15,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 )
 
 const (
@@ -42,20 +41,12 @@ type DialOptions struct {
 	// means a net.Dialer.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// MaxMessageBytes limits the length of a message from the server, over all
-	// its fragments. Zero means 1 MiB.
-	MaxMessageBytes int64
+	// Limits bounds what the server may do, and how long things may take. Nil means
+	// the defaults.
+	Limits *Limits
 
-	// WriteTimeout is how long a single write may stall, give or take a quarter,
-	// before the connection is closed. Zero means 10 s.
-	WriteTimeout time.Duration
-
-	// CloseTimeout is how long Close waits for the server. Zero means 5 s.
-	CloseTimeout time.Duration
-
-	// HandshakeTimeout limits Dial as a whole: connecting, TLS, and the opening
-	// handshake. Zero means 10 s.
-	HandshakeTimeout time.Duration
+	// Stats counts what happens. Nil means that nothing is counted.
+	Stats *Stats
 }
 
 // HandshakeError is returned by [Dial]. Use [errors.As] with a *HandshakeError.
@@ -82,7 +73,7 @@ func (e *HandshakeError) Unwrap() error { return e.Err }
 
 // Dial opens a connection to a ws or wss URL (http and https mean the same) and
 // performs the client's side of the opening handshake (RFC 6455 §4.1). ctx, and
-// the HandshakeTimeout, limit Dial only; they do not end the connection later.
+// the HandshakeTimeout of its Limits, limit Dial only; they do not end the connection later.
 // Every error is a [*HandshakeError]. Redirects are not followed.
 func Dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
 	if o == nil {
@@ -92,11 +83,7 @@ func Dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
 	if err != nil {
 		return nil, &HandshakeError{Reason: "the request cannot be made", Err: err}
 	}
-	timeout := o.HandshakeTimeout
-	if timeout <= 0 {
-		timeout = defaultHandshakeTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, o.Limits.handshakeTimeout())
 	defer cancel()
 	nc, err := connect(ctx, req.URL, o)
 	if err != nil {
@@ -218,7 +205,7 @@ func shakeHands(ctx context.Context, nc net.Conn, req *http.Request, o *DialOpti
 	if err := checkResponse(resp, req, o.Subprotocols); err != nil {
 		return nil, &HandshakeError{Response: resp, Reason: err.Error()}
 	}
-	c := newConn(nc, true, limits{o.MaxMessageBytes, o.WriteTimeout, o.CloseTimeout}, early)
+	c := newConn(nc, true, o.Limits, early)
 	c.subprotocol = resp.Header.Get("Sec-WebSocket-Protocol")
 	return c, nil
 }

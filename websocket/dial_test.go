@@ -184,7 +184,7 @@ func TestAServerThatDoesNotAnswer(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		start := time.Now()
 		_, err := Dial(t.Context(), "ws://chat.test", &DialOptions{NetDial: silent})
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != defaultHandshakeTimeout {
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != defaults.handshakeTimeout() {
 			t.Errorf("got %v after %v, want the handshake timeout", err, time.Since(start))
 		}
 		ctx, cancel := context.WithCancel(t.Context())

@@ -57,7 +57,7 @@ func FuzzConn(f *testing.F) {
 		const limit = 10_000
 		want := readPlainly(input, fromClient, limit)
 		for _, s := range []int{int(step) + 1, 1 << 20} {
-			c := newConn(&scriptConn{bytes.NewReader(input), s}, !fromClient, limits{maxMessage: limit}, nil)
+			c := newConn(&scriptConn{bytes.NewReader(input), s}, !fromClient, &Limits{MessageBytes: limit}, nil)
 			var got []string
 			for m, err := range c.Messages(context.Background()) {
 				if err != nil {
@@ -196,7 +196,7 @@ func FuzzRoundTrip(f *testing.F) {
 			}
 		}
 		nc := &countingConn{}
-		c := newConn(nc, !toServer, limits{maxMessage: 1 << 21}, wire)
+		c := newConn(nc, !toServer, &Limits{MessageBytes: 1 << 21}, wire)
 		m, err := c.Read(context.Background())
 		if err != nil || !bytes.Equal(m.Data, data) {
 			t.Fatalf("there: got %d bytes, %v, want %d", len(m.Data), err, len(data))
@@ -204,7 +204,7 @@ func FuzzRoundTrip(f *testing.F) {
 		if err := c.Write(context.Background(), m); err != nil {
 			t.Fatal(err)
 		}
-		back := newConn(&countingConn{}, toServer, limits{maxMessage: 1 << 21}, nc.bytes)
+		back := newConn(&countingConn{}, toServer, &Limits{MessageBytes: 1 << 21}, nc.bytes)
 		if m, err := back.Read(context.Background()); err != nil || !bytes.Equal(m.Data, data) {
 			t.Fatalf("back: got %d bytes, %v, want %d", len(m.Data), err, len(data))
 		}

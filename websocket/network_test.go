@@ -153,7 +153,7 @@ func inBubble(t *testing.T, f func(t *testing.T)) {
 }
 
 // pair returns a server and a client connected by a network with the given room.
-func pair(t *testing.T, room int, l limits) (server, client *Conn) {
+func pair(t *testing.T, room int, l *Limits) (server, client *Conn) {
 	t.Helper()
 	a, b := memoryNetwork(room)
 	server, client = newConn(a, false, l, nil), newConn(b, true, l, nil)
@@ -168,7 +168,7 @@ type rawPeer struct {
 }
 
 // serveRaw returns a server connection and the raw client at its other end.
-func serveRaw(t *testing.T, l limits) (*Conn, *rawPeer) {
+func serveRaw(t *testing.T, l *Limits) (*Conn, *rawPeer) {
 	t.Helper()
 	a, b := memoryNetwork(64 << 10)
 	c := newConn(a, false, l, nil)

@@ -11,7 +11,7 @@ import (
 
 func TestPingWaitsForItsPong(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		server, client := pair(t, 1000, limits{})
+		server, client := pair(t, 1000, nil)
 		for _, c := range []*Conn{server, client} {
 			go func() {
 				for range c.Messages(context.Background()) {
@@ -34,7 +34,7 @@ func TestPingWaitsForItsPong(t *testing.T) {
 
 func TestAPongForALaterPingAnswersTheEarlierOnes(t *testing.T) {
 	inBubble(t, func(t *testing.T) { // RFC 6455 §5.5.3
-		c, peer := serveRaw(t, limits{})
+		c, peer := serveRaw(t, nil)
 		go c.Read(context.Background())
 		pings := make(chan error)
 		var last rawFrame
@@ -61,7 +61,7 @@ func TestAPongForALaterPingAnswersTheEarlierOnes(t *testing.T) {
 
 func TestAPingWithoutAnAnswerEndsWithItsContext(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		c, _ := serveRaw(t, limits{})
+		c, _ := serveRaw(t, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := c.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -76,7 +76,7 @@ func TestAPingWithoutAnAnswerEndsWithItsContext(t *testing.T) {
 func TestAFloodOfPingsQueuesOnlyTheLatestPong(t *testing.T) {
 	inBubble(t, func(t *testing.T) { // the peer does not read what it provokes
 		a, b := memoryNetwork(1000)
-		c, peer := newConn(a, false, limits{}, nil), &rawPeer{t, b}
+		c, peer := newConn(a, false, nil, nil), &rawPeer{t, b}
 		defer c.CloseNow()
 		stalled := make(chan error)
 		go func() { stalled <- c.Write(context.Background(), Message{Binary, make([]byte, 1500)}) }()
@@ -105,7 +105,7 @@ func TestAFloodOfPingsQueuesOnlyTheLatestPong(t *testing.T) {
 func TestAFloodOfPingsToAFullSocketMeetsTheWriteTimeout(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a, b := memoryNetwork(1000)
-		c := newConn(a, false, limits{}, nil)
+		c := newConn(a, false, nil, nil)
 		defer c.CloseNow()
 		go func() {
 			for {

@@ -131,7 +131,7 @@ func (c *Conn) readHeader() error {
 		}
 		in.r += n
 		if !h.op.isControl() {
-			if err := in.admit(h, c.maxMessage); err != nil {
+			if err := in.admit(h, c.bounds.message); err != nil {
 				return err
 			}
 		}

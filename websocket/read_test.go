@@ -72,7 +72,7 @@ func TestEveryMalformedFrameIsAnsweredWithItsCode(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				c, peer := serveRaw(t, limits{})
+				c, peer := serveRaw(t, nil)
 				peer.send(tt.wire)
 				peer.nc.(*memoryConn).CloseWrite()
 				wantProtocolError(t, c, tt.want)
@@ -91,7 +91,7 @@ func TestEveryMalformedFrameIsAnsweredWithItsCode(t *testing.T) {
 func TestAMaskedFrameFromAServerIsRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a, b := memoryNetwork(4096)
-		c := newConn(a, true, limits{}, nil)
+		c := newConn(a, true, nil, nil)
 		defer c.CloseNow()
 		b.Write(maskedText("hi"))
 		b.CloseWrite()
@@ -101,7 +101,7 @@ func TestAMaskedFrameFromAServerIsRefused(t *testing.T) {
 
 func TestThePeerCanReadTheCloseFrameBeforeTheSocketCloses(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		c, peer := serveRaw(t, limits{})
+		c, peer := serveRaw(t, nil)
 		peer.send([]byte{0x81, 0x00})
 		start := time.Now()
 		wantProtocolError(t, c, StatusProtocolError) // the peer does not hang up
@@ -122,7 +122,7 @@ func TestMessagesOfEveryLengthArrive(t *testing.T) {
 	}{{"large steps", 1 << 21}, {"small steps", 1000}} {
 		t.Run(network.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				server, client := pair(t, network.room, limits{})
+				server, client := pair(t, network.room, nil)
 				echo := make(chan struct{})
 				go func() {
 					defer close(echo)
@@ -159,7 +159,7 @@ func TestMessagesOfEveryLengthArrive(t *testing.T) {
 
 func TestFragmentsBecomeOneMessageWithPingsBetween(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		c, peer := serveRaw(t, limits{})
+		c, peer := serveRaw(t, nil)
 		peer.send(
 			masked(0x01, []byte("Hel")),
 			masked(0x89, []byte("are you there?")),
@@ -179,7 +179,7 @@ func TestFragmentsBecomeOneMessageWithPingsBetween(t *testing.T) {
 
 func TestAMessageArrivingByteByByte(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		c, peer := serveRaw(t, limits{})
+		c, peer := serveRaw(t, nil)
 		long := strings.Repeat("\u20AC", 2000)
 		go func() {
 			for _, b := range join(maskedText("h\u00E9llo"), masked(0x89, []byte("ping")), maskedText(long)) {
@@ -207,7 +207,7 @@ func TestTheSizeLimitCountsAllFragments(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				c, peer := serveRaw(t, limits{maxMessage: 10})
+				c, peer := serveRaw(t, &Limits{MessageBytes: 10})
 				peer.send(tt.frames...)
 				peer.send(masked(0x88, closePayload(1000, "")))
 				if tt.ok {
@@ -233,7 +233,7 @@ func TestFloodsOfTinyFragmentsAreRefused(t *testing.T) { // CVE-2026-48779
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				c, peer := serveRaw(t, limits{})
+				c, peer := serveRaw(t, nil)
 				flood := func(n int) {
 					peer.send(masked(0x02, []byte(tt.payload)))
 					for range n - 1 {
@@ -256,7 +256,7 @@ func TestFloodsOfTinyFragmentsAreRefused(t *testing.T) { // CVE-2026-48779
 
 func TestALengthAloneAllocatesLittle(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		c, peer := serveRaw(t, limits{maxMessage: 1 << 40})
+		c, peer := serveRaw(t, &Limits{MessageBytes: 1 << 40})
 		peer.send(append(binary.BigEndian.AppendUint64([]byte{0x82, 0x80 | 127}, 1<<40), 1, 2, 3, 4))
 		peer.send(make([]byte, 10_000))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -286,7 +286,7 @@ func TestACancelledReadFailsAloneWhereverItStopped(t *testing.T) {
 			step = 997
 		}
 		inBubble(t, func(t *testing.T) {
-			c, peer := serveRaw(t, limits{})
+			c, peer := serveRaw(t, nil)
 			peer.send(wire[:cut])
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
@@ -315,7 +315,7 @@ func TestACancelledReadFailsAloneWhereverItStopped(t *testing.T) {
 
 func TestOneContextOverManyReadsAndThenAnother(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		c, peer := serveRaw(t, limits{})
+		c, peer := serveRaw(t, nil)
 		first, cancel := context.WithCancel(t.Context())
 		peer.send(maskedText("a"), maskedText("b"))
 		for range 2 {
@@ -339,7 +339,7 @@ func TestOneContextOverManyReadsAndThenAnother(t *testing.T) {
 
 func TestOnlyOneGoroutineReads(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		c, _ := serveRaw(t, limits{})
+		c, _ := serveRaw(t, nil)
 		go c.Read(context.Background())
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -353,7 +353,7 @@ func TestOnlyOneGoroutineReads(t *testing.T) {
 
 func TestALostConnectionIsNotAClosedOne(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		c, peer := serveRaw(t, limits{})
+		c, peer := serveRaw(t, nil)
 		peer.send(maskedText("half a message")[:9])
 		peer.nc.Close()
 		_, err := c.Read(context.Background())
@@ -370,7 +370,7 @@ func TestALostConnectionIsNotAClosedOne(t *testing.T) {
 func TestBytesThatCameWithTheHandshakeAreReadFirst(t *testing.T) {
 	a, b := net.Pipe()
 	defer b.Close()
-	c := newConn(a, false, limits{}, join(maskedText("early"), maskedText(strings.Repeat("x", 5000))))
+	c := newConn(a, false, nil, join(maskedText("early"), maskedText(strings.Repeat("x", 5000))))
 	defer c.CloseNow()
 	wantMessage(t, c, Text, "early")
 	wantMessage(t, c, Text, strings.Repeat("x", 5000))
@@ -379,13 +379,13 @@ func TestBytesThatCameWithTheHandshakeAreReadFirst(t *testing.T) {
 func TestDataOfOneConnectionNeverShowsUpInAnother(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const poison = 0xEE
-		first, peer := serveRaw(t, limits{})
+		first, peer := serveRaw(t, nil)
 		go peer.send(masked(0x82, bytes.Repeat([]byte{poison}, 100_000)))
 		if _, err := first.Read(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		first.in.reclaim()
-		second, peer := serveRaw(t, limits{})
+		second, peer := serveRaw(t, nil)
 		go peer.send(masked(0x82, make([]byte, 90_000)))
 		m, err := second.Read(context.Background())
 		if err != nil {

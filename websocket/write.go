@@ -260,8 +260,8 @@ func (c *Conn) armWrite(ctx context.Context) error {
 		c.out.deadline = time.Time{}
 	}
 	now := time.Now()
-	if c.out.deadline.Sub(now) < c.writeTimeout {
-		c.out.deadline = now.Add(c.writeTimeout + c.writeTimeout/4)
+	if c.out.deadline.Sub(now) < c.bounds.write {
+		c.out.deadline = now.Add(c.bounds.write + c.bounds.write/4)
 		if err := c.nc.SetWriteDeadline(c.out.deadline); err != nil {
 			return err
 		}
@@ -282,7 +282,7 @@ func (c *Conn) writeFailed(ctx context.Context, n int64, err error) error {
 	case cancelled:
 		err = fmt.Errorf("websocket: half a frame was written, which ends the connection: %w", ctx.Err())
 	case isTimeout(err):
-		err = fmt.Errorf("websocket: a write stalled for more than %v: %w", c.writeTimeout, err)
+		err = fmt.Errorf("websocket: a write stalled for more than %v: %w", c.bounds.write, err)
 	default:
 		err = lostError("write", err)
 	}

@@ -39,14 +39,14 @@ func TestABatchLeavesInOneWrite(t *testing.T) {
 	for _, client := range []bool{false, true} {
 		t.Run(fmt.Sprintf("client %v", client), func(t *testing.T) {
 			nc := &countingConn{}
-			c := newConn(nc, client, limits{}, nil)
+			c := newConn(nc, client, nil, nil)
 			if err := c.WriteBatch(context.Background(), batch); err != nil {
 				t.Fatal(err)
 			}
 			if nc.writes != 1 {
 				t.Errorf("got %d writes, want 1", nc.writes)
 			}
-			peer := newConn(&countingConn{}, !client, limits{}, nc.bytes)
+			peer := newConn(&countingConn{}, !client, nil, nc.bytes)
 			for _, p := range batch {
 				wantMessage(t, peer, p.Message().Type, string(p.Message().Data))
 			}
@@ -60,7 +60,7 @@ func TestABatchLeavesInOneWrite(t *testing.T) {
 func TestAServerSendsPreparedBytesAsTheyAre(t *testing.T) {
 	p := Prepare(Message{Text, []byte("hello")})
 	nc := &countingConn{}
-	c := newConn(nc, false, limits{}, nil)
+	c := newConn(nc, false, nil, nil)
 	c.WriteBatch(context.Background(), []*Prepared{p, p})
 	want := "\x81\x05hello\x81\x05hello"
 	if got := string(nc.bytes); got != want {
@@ -73,7 +73,7 @@ func TestAServerSendsPreparedBytesAsTheyAre(t *testing.T) {
 
 func TestAClientMasksEachFrameWithItsOwnKey(t *testing.T) {
 	nc := &countingConn{}
-	c := newConn(nc, true, limits{}, nil)
+	c := newConn(nc, true, nil, nil)
 	p := Prepare(Message{Text, []byte("hello")})
 	c.WriteBatch(context.Background(), []*Prepared{p, p})
 	frame := len(nc.bytes) / 2
@@ -107,7 +107,7 @@ func TestLargeBatchesOverEveryKindOfNetwork(t *testing.T) {
 		for _, client := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, client %v", name, client), func(t *testing.T) {
 				a, b := network(t)
-				from, to := newConn(a, client, limits{}, nil), newConn(b, !client, limits{}, nil)
+				from, to := newConn(a, client, nil, nil), newConn(b, !client, nil, nil)
 				defer from.CloseNow()
 				defer to.CloseNow()
 				sent := make(chan error, 1)
@@ -142,7 +142,7 @@ func tcpPair(t *testing.T) (a, b net.Conn) {
 
 func TestConcurrentWritersDoNotMixTheirFrames(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		server, client := pair(t, 1000, limits{})
+		server, client := pair(t, 1000, nil)
 		const writers, each = 8, 20
 		var wg sync.WaitGroup
 		for w := range writers {
@@ -172,7 +172,7 @@ func TestAPeerThatNeverReadsIsCutOff(t *testing.T) {
 	for _, size := range []int{100, 100_000} {
 		t.Run(fmt.Sprintf("messages of %d", size), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				server, client := pair(t, 10_000, limits{writeTimeout: 4 * time.Second})
+				server, client := pair(t, 10_000, &Limits{WriteTimeout: 4 * time.Second})
 				start := time.Now()
 				var err error
 				for err == nil {
@@ -195,7 +195,7 @@ func TestAPeerThatNeverReadsIsCutOff(t *testing.T) {
 
 func TestAnIdleConnectionOutlivesItsWriteTimeout(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		server, client := pair(t, 1000, limits{writeTimeout: time.Second})
+		server, client := pair(t, 1000, &Limits{WriteTimeout: time.Second})
 		for range 3 {
 			if err := server.Write(t.Context(), Message{Text, []byte("hi")}); err != nil {
 				t.Fatalf("Write: %v", err)
@@ -218,7 +218,7 @@ func TestACancelledWrite(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				server, client := pair(t, 1000, limits{})
+				server, client := pair(t, 1000, nil)
 				server.Write(t.Context(), Message{Binary, make([]byte, tt.fill-4)})
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
@@ -244,7 +244,7 @@ func TestACancelledWrite(t *testing.T) {
 
 func TestAWriteWaitingForItsTurnCanBeCancelled(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		server, client := pair(t, 1000, limits{})
+		server, client := pair(t, 1000, nil)
 		stalled := make(chan error)
 		go func() { stalled <- server.Write(context.Background(), Message{Binary, make([]byte, 5000)}) }()
 		synctest.Wait()
@@ -262,7 +262,7 @@ func TestAWriteWaitingForItsTurnCanBeCancelled(t *testing.T) {
 
 func TestTypesThatAreNoMessagesAreNotWritten(t *testing.T) {
 	nc := &countingConn{}
-	c := newConn(nc, false, limits{}, nil)
+	c := newConn(nc, false, nil, nil)
 	for _, typ := range []MessageType{0, 3, 8, 9, 0x42} {
 		m := Message{typ, nil}
 		if c.Write(context.Background(), m) == nil || c.WriteBatch(context.Background(), []*Prepared{Prepare(m)}) == nil {

@@ -38,6 +38,10 @@ func (o *Options) writeTimeout() time.Duration { return orDefault(o.WriteTimeout
 
 func (o *Options) closeTimeout() time.Duration { return orDefault(o.CloseTimeout, 5*time.Second) }
 
+func (o *Options) limits(messageBytes int64) *websocket.Limits {
+	return &websocket.Limits{MessageBytes: messageBytes, WriteTimeout: o.writeTimeout(), CloseTimeout: o.closeTimeout()}
+}
+
 func orDefault[T int64 | time.Duration](v, zero T) T {
 	if v == 0 {
 		return zero
@@ -86,9 +90,7 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o *Options) (*WebSo
 	a := &websocket.AcceptOptions{
 		Origins:           o.Origins,
 		InsecureAnyOrigin: o.InsecureAnyOrigin,
-		MaxMessageBytes:   o.maxMessage(),
-		WriteTimeout:      o.writeTimeout(),
-		CloseTimeout:      o.closeTimeout(),
+		Limits:            o.limits(o.maxMessage()),
 		BareRefusals:      o.BareRefusals,
 	}
 	if o.CloseReply != nil {
@@ -113,12 +115,10 @@ type Dialing struct {
 // DialWebSocket opens a WebSocket to a server.
 func DialWebSocket(ctx context.Context, url string, d *Dialing, o *Options) (*WebSocket, error) {
 	c, err := websocket.Dial(ctx, url, &websocket.DialOptions{
-		Header:          d.Header,
-		TLSConfig:       d.TLSConfig,
-		NetDial:         d.NetDial,
-		MaxMessageBytes: orDefault(o.MaxMessageBytes, 1<<20),
-		WriteTimeout:    o.writeTimeout(),
-		CloseTimeout:    o.closeTimeout(),
+		Header:    d.Header,
+		TLSConfig: d.TLSConfig,
+		NetDial:   d.NetDial,
+		Limits:    o.limits(orDefault(o.MaxMessageBytes, 1<<20)),
 	})
 	if err != nil {
 		return nil, err
