@@ -4,4 +4,6 @@ go 1.25.0
 
 require github.com/parley-go/parley v0.0.0
 
+require github.com/klauspost/compress v1.20.3 // indirect
+
 replace github.com/parley-go/parley => ..

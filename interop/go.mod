@@ -6,4 +6,6 @@ ignore ./node_modules
 
 require github.com/parley-go/parley v0.0.0
 
+require github.com/klauspost/compress v1.20.3 // indirect
+
 replace github.com/parley-go/parley => ..

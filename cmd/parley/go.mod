@@ -8,4 +8,6 @@ replace github.com/parley-go/parley => ../..
 
 require github.com/parley-go/parley/examples v0.0.0
 
+require github.com/klauspost/compress v1.20.3 // indirect
+
 replace github.com/parley-go/parley/examples => ../../examples

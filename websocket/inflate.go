@@ -1,0 +1,158 @@
+package websocket
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// errTooBig: a message becomes longer than allowed while it is inflated.
+var errTooBig = errors.New("websocket: the message inflates to more than is allowed")
+
+// maxFinalBlocks is how many blocks of a message may say that they are the last
+// one of their stream (RFC 7692 §7.2.3.4). After each the decompressor starts
+// anew with all of the context, so the number is limited lest a few bytes each
+// cost the copying of 32 KiB.
+const maxFinalBlocks = 256
+
+// inflater decompresses what one end of a connection receives (RFC 7692 §7.2.2).
+// It has a decompressor only while it works and without context takeover no
+// memory of its own at all. The one who reads from the connection owns it.
+//
+// A distance that reaches beyond the agreed window is followed where the
+// plaintext is still at hand, that is within its own message, and an error
+// otherwise.
+type inflater struct {
+	deflateWindow
+	received window // the plaintext received last, with context takeover
+}
+
+func (p deflateParams) inflater() inflater { return inflater{deflateWindow: p.read} }
+
+// release gives the memory back when the connection has ended.
+func (i *inflater) release() { i.received.release() }
+
+// inflate decompresses one whole message into a pooled buffer, which then belongs
+// to the caller. It stops with errTooBig after limit bytes, and never makes room
+// for more than them or than the payload and what came out of it paid for. Any
+// error leaves the context unusable: the connection must be closed.
+func (i *inflater) inflate(payload []byte, limit int64) (*buffer, error) {
+	d, ok := decompressors.Get().(*decompressor)
+	if !ok {
+		d = newDecompressor()
+	}
+	out := getBuffer(int(min(limit, int64(4*len(payload)))))
+	out, err := d.inflate(out, payload, i.received.bytes(), limit)
+	d.input.Reset(nil)
+	decompressors.Put(d)
+	if err != nil {
+		putBuffer(out)
+		return nil, err
+	}
+	if i.takeover {
+		i.received.add(out.b, i.bits)
+	}
+	return out, nil
+}
+
+// decompressor is a flate.Reader together with its input.
+type decompressor struct {
+	output io.Reader
+	input  *bufio.Reader
+	source source
+	one    [1]byte
+}
+
+var decompressors sync.Pool
+
+func newDecompressor() *decompressor {
+	d := &decompressor{}
+	d.input = bufio.NewReader(&d.source)
+	d.output = flate.NewReader(d.input)
+	return d
+}
+
+// source reads a payload and then what its sender left out.
+type source struct{ payload, tail []byte }
+
+// flushTail ends the sync flush at the end of a message (RFC 7692 §7.2.2) and
+// then the stream.
+var flushTail = []byte{0, 0, 0xFF, 0xFF, 1, 0, 0, 0xFF, 0xFF}
+
+func (s *source) Read(p []byte) (int, error) {
+	from := &s.payload
+	if len(*from) == 0 {
+		from = &s.tail
+	}
+	n := copy(p, *from)
+	*from = (*from)[n:]
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// inflate decompresses payload behind context and appends the result to out.
+func (d *decompressor) inflate(out *buffer, payload, context []byte, limit int64) (*buffer, error) {
+	d.source = source{payload, flushTail}
+	d.input.Reset(&d.source)
+	var before window // for a stream that begins after a final block
+	defer before.release()
+	for finals := 0; ; finals++ {
+		d.output.(flate.Resetter).Reset(d.input, context)
+		begin := len(out.b)
+		var err error
+		if out, err = d.readStream(out, limit); err != nil || d.left() <= len(flushTail) {
+			return out, err
+		}
+		if finals == maxFinalBlocks {
+			return out, errors.New("websocket: the compressed message has too many final blocks")
+		}
+		if finals == 0 {
+			before.add(context, maxWindowBits)
+		}
+		before.add(out.b[begin:], maxWindowBits)
+		context = before.bytes()
+	}
+}
+
+// left is how many bytes of the payload and its tail are still unread.
+func (d *decompressor) left() int {
+	return d.input.Buffered() + len(d.source.payload) + len(d.source.tail)
+}
+
+// readStream reads up to the end of a final block.
+func (d *decompressor) readStream(out *buffer, limit int64) (*buffer, error) {
+	for {
+		room := d.one[:] // to see whether more than limit comes
+		if have := len(out.b); int64(have) < limit {
+			if have == cap(out.b) {
+				out = enlarge(out, limit)
+			}
+			room = out.b[have:min(int64(cap(out.b)), limit)]
+		}
+		n, err := d.output.Read(room)
+		if int64(len(out.b)+n) > limit {
+			return out, errTooBig
+		}
+		out.b = out.b[:len(out.b)+n]
+		if err == io.EOF {
+			return out, nil
+		}
+		if err != nil {
+			return out, fmt.Errorf("websocket: the compressed message is corrupt: %w", err)
+		}
+	}
+}
+
+// enlarge moves out to a buffer twice as large, or of limit bytes.
+func enlarge(out *buffer, limit int64) *buffer {
+	larger := getBuffer(int(min(limit, int64(2*cap(out.b)))))
+	larger.b = append(larger.b, out.b...)
+	putBuffer(out)
+	return larger
+}
