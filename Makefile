@@ -11,9 +11,12 @@ export GOFLAGS FUZZTIME
 # npm writes this file last; it is our mark of a finished installation.
 CLIENTS := interop/node_modules/.package-lock.json
 
+# The same for pip. Autobahn's cases and two of the living peers are in Python.
+PYTHON := .tools/python/installed
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check test-go test-node test-browser lint bench fuzz fmt
+.PHONY: help demo test check test-go test-node test-browser test-autobahn autobahn lint bench fuzz fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +26,7 @@ demo: ## Start the demo server on 127.0.0.1:8080 (ARGS="--listen host:port" for 
 	go build -o bin/parley ./cmd/parley
 	@exec bin/parley demo $(ARGS)
 
-test: check test-go test-node test-browser ## Run every test, stopping at the first that fails
+test: check test-go test-node test-browser test-autobahn ## Run every test, stopping at the first that fails
 
 check: ## Check formatting and run go vet
 	@scripts/formatted
@@ -37,6 +40,12 @@ test-node: $(CLIENTS) ## Run the unmodified clients in Node against a demo serve
 
 test-browser: $(CLIENTS) ## Drive the demo's pages in Chromium (CHROMIUM=path for another one)
 	@scripts/browser
+
+test-autobahn: ## Run Autobahn's cases but those of size and compression (left out where pip has no network, but not in CI)
+	@scripts/unless-offline $(PYTHON) "Autobahn's cases" scripts/autobahn quick
+
+autobahn: $(PYTHON) ## Run all of Autobahn's cases, against the server and the client
+	@scripts/autobahn all
 
 lint: check ## Run vet and staticcheck in every module
 	go run $(STATICCHECK) work
@@ -53,3 +62,6 @@ fmt: ## Format every Go file
 $(CLIENTS): interop/package.json interop/package-lock.json
 	cd interop && npm ci --no-audit --no-fund
 	@touch $@
+
+$(PYTHON): interop/requirements.txt scripts/python
+	@scripts/python $@
