@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -55,10 +56,10 @@ type AcceptOptions struct {
 }
 
 // IsUpgrade reports whether r asks for a WebSocket: it names "websocket" under
-// Upgrade and "upgrade" under Connection. It does not say that the handshake is
-// in order; [Accept] does.
+// Upgrade and "upgrade" under Connection, or is an extended CONNECT for one
+// (RFC 8441). It does not say that the handshake is in order; [Accept] does.
 func IsUpgrade(r *http.Request) bool {
-	return hasToken(r.Header["Upgrade"], "websocket") && hasToken(r.Header["Connection"], "upgrade")
+	return isExtendedConnect(r) || hasToken(r.Header["Upgrade"], "websocket") && hasToken(r.Header["Connection"], "upgrade")
 }
 
 // Accept performs the server's side of the opening handshake (RFC 6455 §4.2) and
@@ -84,14 +85,9 @@ func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 	if err != nil {
 		return nil, (&refusal{http.StatusBadRequest, err}).answer(w, r)
 	}
-	nc, rw, err := http.NewResponseController(w).Hijack()
+	nc, early, err := takeOver(w, r)
 	if err != nil {
 		return nil, (&refusal{http.StatusInternalServerError, fmt.Errorf("the connection cannot be taken over: %w", err)}).answer(w, r)
-	}
-	early, err := buffered(rw.Reader)
-	if err != nil {
-		nc.Close()
-		return nil, fmt.Errorf("websocket: accept: %w", err)
 	}
 	c := newConn(nc, false, o.Limits, early)
 	c.subprotocol = choose(o.Subprotocols, offered)
@@ -101,6 +97,24 @@ func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 		return nil, fmt.Errorf("websocket: accept: %w", err)
 	}
 	return c, nil
+}
+
+// takeOver returns the connection under r, and what net/http has read from it
+// already.
+func takeOver(w http.ResponseWriter, r *http.Request) (net.Conn, []byte, error) {
+	if isExtendedConnect(r) {
+		s, err := newServerStream(w, r)
+		return s, nil, err
+	}
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	early, err := buffered(rw.Reader)
+	if err != nil {
+		nc.Close()
+	}
+	return nc, early, err
 }
 
 // refusal is an answer to a handshake that fails.
@@ -115,12 +129,14 @@ func (no *refusal) answer(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case no.status == http.StatusMethodNotAllowed:
 		h.Set("Allow", http.MethodGet)
-	case no.status == http.StatusUpgradeRequired && r.ProtoMajor == 1:
-		h.Set("Upgrade", "websocket")
-		h.Set("Connection", "Upgrade")
+	case no.status == http.StatusUpgradeRequired:
 		h.Set("Sec-WebSocket-Version", "13") // RFC 6455 §4.4
+		if r.ProtoMajor == 1 {
+			h.Set("Upgrade", "websocket")
+			h.Set("Connection", "Upgrade")
+		}
 	}
-	if r.ContentLength != 0 && no.status != http.StatusUpgradeRequired {
+	if r.ProtoMajor == 1 && r.ContentLength != 0 && no.status != http.StatusUpgradeRequired {
 		h.Set("Connection", "close") // or net/http would wait for the body before it answers
 	}
 	reason := strings.TrimPrefix(no.err.Error(), "websocket: ")
@@ -128,8 +144,22 @@ func (no *refusal) answer(w http.ResponseWriter, r *http.Request) error {
 	return fmt.Errorf("websocket: accept: %s", reason)
 }
 
-// checkHandshake goes through RFC 6455 §4.2.1.
+// checkHandshake goes through RFC 6455 §4.2.1, or through RFC 8441 §5.
 func checkHandshake(r *http.Request, o *AcceptOptions) *refusal {
+	check := checkUpgrade
+	if r.ProtoMajor == 2 {
+		check = checkExtendedConnect
+	}
+	if no := check(r); no != nil || o.InsecureAnyOrigin {
+		return no
+	}
+	if err := CheckOrigin(r, o.Origins); err != nil { // RFC 6455 §4.2.2: 403
+		return &refusal{http.StatusForbidden, err}
+	}
+	return nil
+}
+
+func checkUpgrade(r *http.Request) *refusal {
 	refuse := func(status int, reason string) *refusal { return &refusal{status, errors.New(reason)} }
 	h := r.Header
 	switch {
@@ -149,11 +179,6 @@ func checkHandshake(r *http.Request, o *AcceptOptions) *refusal {
 		return refuse(http.StatusBadRequest, "Sec-WebSocket-Key must be given once and be 16 bytes in base64")
 	case r.ContentLength != 0: // else it would be read as frames
 		return refuse(http.StatusBadRequest, "a WebSocket handshake has no body")
-	case o.InsecureAnyOrigin:
-		return nil
-	}
-	if err := CheckOrigin(r, o.Origins); err != nil { // RFC 6455 §4.2.2: 403
-		return &refusal{http.StatusForbidden, err}
 	}
 	return nil
 }
@@ -201,6 +226,9 @@ var ourHeaders = map[string]bool{
 
 // switchProtocols writes the answer that completes the handshake (RFC 6455 §4.2.2).
 func (c *Conn) switchProtocols(h http.Header, key string) error {
+	if s, ok := c.nc.(*serverStream); ok {
+		return s.open(c.subprotocol, "", c.bounds.write)
+	}
 	var b bytes.Buffer
 	b.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
 	b.WriteString(acceptKey(key))
