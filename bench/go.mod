@@ -1,17 +1,16 @@
 module github.com/parley-go/parley/bench
 
-go 1.25.0
+go 1.26.0
 
 require (
 	github.com/coder/websocket v1.8.15
 	github.com/gorilla/websocket v1.5.3
+	github.com/klauspost/compress v1.20.3
 	github.com/lxzan/gws v1.8.9
 	github.com/parley-go/parley v0.0.0
+	golang.org/x/sys v0.38.0
 )
 
-require (
-	github.com/dolthub/maphash v0.1.0 // indirect
-	github.com/klauspost/compress v1.17.9 // indirect
-)
+require github.com/dolthub/maphash v0.1.0 // indirect
 
 replace github.com/parley-go/parley => ..

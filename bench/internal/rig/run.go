@@ -1,0 +1,150 @@
+//go:build linux
+
+package rig
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/parley-go/parley/bench/internal/load"
+)
+
+// Rig runs cases and keeps what they showed.
+type Rig struct {
+	Cases       []Case
+	Repetitions int
+	Profiles    string    // folder for CPU profiles of the servers; empty: none are made
+	Progress    io.Writer // hears of every run
+	Weight      string    // what the kernel's scheduler granted, in words; set by Run
+
+	program string
+	runs    int // so far, of all
+	total   int
+	results Results
+}
+
+// Results are the samples of every case, server and repetition.
+type Results map[string]map[string][]Run
+
+// Run is one run: a sample, or why there is none.
+type Run struct {
+	Sample Sample
+	Failed string // empty: it did not
+}
+
+// Select keeps the cases and servers whose names match; nil matches all.
+func Select(cases []Case, name *regexp.Regexp, only []string) []Case {
+	var selected []Case
+	for _, c := range cases {
+		if name != nil && !name.MatchString(c.Name) {
+			continue
+		}
+		if len(only) > 0 {
+			c.Servers = slices.DeleteFunc(slices.Clone(c.Servers), func(s string) bool { return !slices.Contains(only, s) })
+		}
+		if len(c.Servers) > 0 {
+			selected = append(selected, c)
+		}
+	}
+	return selected
+}
+
+// Run runs all cases as often as there are repetitions. A repetition of a case
+// goes through its servers in another order each time. It must be the only
+// thing that the process does.
+func (r *Rig) Run() (Results, error) {
+	var err error
+	if r.program, err = os.Executable(); err != nil {
+		return nil, err
+	}
+	r.results = make(Results)
+	for _, c := range r.Cases {
+		r.results[c.Name] = make(map[string][]Run)
+		r.total += len(c.Servers) * c.repetitions(r.Repetitions)
+	}
+	r.Weight = claim()
+	stop, err := spinner(r.program)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	debug.SetGCPercent(-1) // collected between runs only
+	for n := range r.Repetitions {
+		for i := range r.Cases {
+			if c := &r.Cases[i]; n < c.repetitions(r.Repetitions) {
+				r.repeat(c, n)
+			}
+		}
+	}
+	return r.results, nil
+}
+
+func (c *Case) repetitions(asked int) int {
+	if c.Once {
+		return 1
+	}
+	return asked
+}
+
+// repeat lets each server do a case once.
+func (r *Rig) repeat(c *Case, n int) {
+	for i := range c.Servers {
+		server := c.Servers[(i+n)%len(c.Servers)]
+		s, err := r.one(c, server)
+		run := Run{Sample: s}
+		if err != nil {
+			run.Failed = err.Error()
+		}
+		r.results[c.Name][server] = append(r.results[c.Name][server], run)
+		r.runs++
+		fmt.Fprintf(r.Progress, "%4d/%d  %-24s %-14s %s\n", r.runs, r.total, c.Name, server, c.line(run))
+		runtime.GC()
+	}
+}
+
+// line tells of one run what its kind of case is about.
+func (c *Case) line(r Run) string {
+	if r.Failed != "" {
+		return "failed: " + r.Failed
+	}
+	s := r.Sample
+	switch c.Kind {
+	case Idle:
+		return fmt.Sprintf("%6.0f B resident, %6.0f B heap", s.Resident, s.Heap)
+	case Busy:
+		return fmt.Sprintf("median %v, p99 %v", s.Median.Round(time.Microsecond), s.P99.Round(time.Microsecond))
+	case Calls:
+		return fmt.Sprintf("%.2f system calls", s.Calls)
+	}
+	return fmt.Sprintf("%8.0f ns  %8.0f/s  server %3.0f %%  client %3.0f %%", s.CPU, s.Rate, 100*s.ServerLoad, 100*s.ClientLoad)
+}
+
+// one runs one server at one case.
+func (r *Rig) one(c *Case, server string) (s Sample, err error) {
+	serverCores, clientCores := cores(c.Cores)
+	if err := load.Pin(clientCores...); err != nil {
+		return s, err
+	}
+	p, err := start(c.command(r.program, server, r.profile(c, server)), serverCores)
+	if err != nil {
+		return s, err
+	}
+	defer p.stop()
+	return measures[c.Kind](c, server, p)
+}
+
+// profile is where the server leaves its CPU profile, or "".
+func (r *Rig) profile(c *Case, server string) string {
+	if r.Profiles == "" {
+		return ""
+	}
+	return filepath.Join(r.Profiles, strings.ReplaceAll(c.Name, "/", "-")+"-"+server+".pprof")
+}

@@ -1,0 +1,119 @@
+//go:build linux
+
+package servers
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"time"
+)
+
+// Memory is what a server tells of its own memory, in bytes unless named otherwise.
+type Memory struct {
+	Heap       uint64 // live objects
+	Stack      uint64
+	Mallocs    uint64 // objects allocated so far
+	Goroutines int
+}
+
+// Process is how a server runs as a child of the rig: it prints "listening ADDRESS",
+// answers each line "memory" or "collect" on its standard input by its [Memory] in
+// JSON, the latter after a collection, and ends when its input does.
+type Process struct {
+	Options
+	Server  string
+	Address string // where to listen; empty: a free port of 127.0.0.1
+	Busy    bool   // beside a goroutine that computes all the time
+	Profile string // file for a CPU profile; empty: none
+}
+
+// Run serves until standard input ends.
+func (p *Process) Run() error {
+	serve, err := Named(p.Server)
+	if err != nil {
+		return err
+	}
+	if p.Address == "" {
+		p.Address = "127.0.0.1:0"
+	}
+	l, err := net.Listen("tcp", p.Address)
+	if err != nil {
+		return fmt.Errorf("servers: %w", err)
+	}
+	stop, err := startProfile(p.Profile)
+	if err != nil {
+		return err
+	}
+	if p.Busy {
+		go compute()
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- serve(l, p.Options) }() // ends with the process
+	go func() { failed <- control() }()
+	fmt.Println("listening", l.Addr())
+	err = <-failed
+	stop()
+	return err
+}
+
+// control answers commands until there are no more.
+func control() error {
+	out := json.NewEncoder(os.Stdout)
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		switch in.Text() {
+		case "collect":
+			runtime.GC()
+			runtime.GC() // what finalizers and pools held until now
+		case "memory":
+		default:
+			return fmt.Errorf("servers: unknown command %q", in.Text())
+		}
+		if err := out.Encode(readMemory()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readMemory() Memory {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return Memory{m.HeapAlloc, m.StackInuse, m.Mallocs, runtime.NumGoroutine()}
+}
+
+func startProfile(name string) (stop func(), err error) {
+	if name == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, err
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		f.Close()
+	}, nil
+}
+
+// compute is an application that works without a pause, in slices of 200 µs after
+// each of which it lets others have the processor. It ends with the process.
+func compute() {
+	for x := uint64(1); ; runtime.Gosched() {
+		for began := time.Now(); time.Since(began) < 200*time.Microsecond; {
+			for range 1000 {
+				x = x*6364136223846793005 + 1442695040888963407
+			}
+		}
+		if x == 0 {
+			return // never, but the compiler cannot know
+		}
+	}
+}
