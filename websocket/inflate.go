@@ -3,20 +3,22 @@ package websocket
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 
 	"github.com/klauspost/compress/flate"
 )
 
-// errTooBig: a message becomes longer than allowed while it is inflated.
-var errTooBig = errors.New("websocket: the message inflates to more than is allowed")
+// What inflate fails with.
+var (
+	errTooBig      = errors.New("websocket: the message inflates to more than is allowed")
+	errCorrupt     = errors.New("websocket: the compressed message is corrupt")
+	errFinalBlocks = errors.New("websocket: the compressed message has too many final blocks")
+)
 
-// maxFinalBlocks is how many blocks of a message may say that they are the last
-// one of their stream (RFC 7692 §7.2.3.4). After each the decompressor starts
-// anew with all of the context, so the number is limited lest a few bytes each
-// cost the copying of 32 KiB.
+// maxFinalBlocks is how many blocks with more behind them may say that they are
+// the last one (RFC 7692 §7.2.3.4). After each the decompressor starts anew with
+// the context, so without a limit two bytes would cost the copying of 32 KiB.
 const maxFinalBlocks = 256
 
 // inflater decompresses what one end of a connection receives (RFC 7692 §7.2.2).
@@ -47,7 +49,7 @@ func (i *inflater) inflate(payload []byte, limit int64) (*buffer, error) {
 	}
 	out := getBuffer(int(min(limit, int64(4*len(payload)))))
 	out, err := d.inflate(out, payload, i.received.bytes(), limit)
-	d.input.Reset(nil)
+	d.source = source{} // or the pool would keep the payload
 	decompressors.Put(d)
 	if err != nil {
 		putBuffer(out)
@@ -79,9 +81,9 @@ func newDecompressor() *decompressor {
 // source reads a payload and then what its sender left out.
 type source struct{ payload, tail []byte }
 
-// flushTail ends the sync flush at the end of a message (RFC 7692 §7.2.2) and
-// then the stream.
-var flushTail = []byte{0, 0, 0xFF, 0xFF, 1, 0, 0, 0xFF, 0xFF}
+// tail completes the sync flush at the end of a message (RFC 7692 §7.2.2) and
+// then ends the stream with an empty final block.
+var tail = []byte(syncMark + "\x01" + syncMark)
 
 func (s *source) Read(p []byte) (int, error) {
 	from := &s.payload
@@ -98,7 +100,7 @@ func (s *source) Read(p []byte) (int, error) {
 
 // inflate decompresses payload behind context and appends the result to out.
 func (d *decompressor) inflate(out *buffer, payload, context []byte, limit int64) (*buffer, error) {
-	d.source = source{payload, flushTail}
+	d.source = source{payload, tail}
 	d.input.Reset(&d.source)
 	var before window // for a stream that begins after a final block
 	defer before.release()
@@ -106,11 +108,18 @@ func (d *decompressor) inflate(out *buffer, payload, context []byte, limit int64
 		d.output.(flate.Resetter).Reset(d.input, context)
 		begin := len(out.b)
 		var err error
-		if out, err = d.readStream(out, limit); err != nil || d.left() <= len(flushTail) {
+		if out, err = d.readStream(out, limit); err != nil {
 			return out, err
 		}
-		if finals == maxFinalBlocks {
-			return out, errors.New("websocket: the compressed message has too many final blocks")
+		switch left := d.left(); {
+		case left == 0, // the usual end
+			left == len(tail),               // the payload ended in a final block
+			left == len(tail)-len(syncMark): // or in a flush that was final itself
+			return out, nil
+		case left < len(tail):
+			return out, errCorrupt
+		case finals == maxFinalBlocks:
+			return out, errFinalBlocks
 		}
 		if finals == 0 {
 			before.add(context, maxWindowBits)
@@ -144,7 +153,7 @@ func (d *decompressor) readStream(out *buffer, limit int64) (*buffer, error) {
 			return out, nil
 		}
 		if err != nil {
-			return out, fmt.Errorf("websocket: the compressed message is corrupt: %w", err)
+			return out, errCorrupt
 		}
 	}
 }
