@@ -1,25 +1,17 @@
 package websocket
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-)
-
-const (
-	maxResponseBytes = 64 << 10 // of the server's answer to a handshake
-	maxBodyBytes     = 8 << 10  // of a refusal, kept for the caller
 )
 
 // DialOptions are the choices of a client. A nil *DialOptions means the zero
@@ -33,13 +25,41 @@ type DialOptions struct {
 	// Subprotocols are offered to the server, in order of preference.
 	Subprotocols []string
 
-	// TLSConfig is used for wss. Nil means the defaults: the server's
-	// certificate is verified against the roots of the system.
+	// TLSConfig is used for wss, and for proxies whose scheme is https. Nil means
+	// the defaults: the server's certificate is verified against the roots of the
+	// system. Its NextProtos are not used.
 	TLSConfig *tls.Config
 
-	// NetDial opens the connection under the handshake (and under TLS). Nil
-	// means a net.Dialer.
+	// NetDial opens the connection under the handshake (and under TLS), to the
+	// proxy if there is one. Nil means a net.Dialer, which tries the addresses of
+	// IPv6 and IPv4 side by side (RFC 6555).
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Proxy returns the proxy for a request, or nil for none. Its URL is
+	// "http://host:port" or "https://host:port" for a tunnel made by CONNECT, or
+	// "socks5://host:port" (RFC 1928; the same as "socks5h": the proxy looks the
+	// server's name up), with "user:password@" before the host where the proxy
+	// wants it. The URL of the request has the scheme http for ws and https for
+	// wss. Nil means [http.ProxyFromEnvironment], or no proxy if NetDial is given.
+	Proxy func(*http.Request) (*url.URL, error)
+
+	// Jar has the cookies that are sent besides those in Header, and keeps those
+	// the server sets, also with a refusal. Nil means that none are kept.
+	Jar http.CookieJar
+
+	// MaxRedirects is how many redirects are followed. None ever leads from wss to
+	// ws. One that leads to another host or port takes neither Authorization,
+	// Cookie, Proxy-Authorization nor Host from Header along, nor the URL's
+	// password; the other headers are sent again. Zero means that a redirect is a
+	// refusal.
+	MaxRedirects int
+
+	// HTTP2 offers HTTP/2 for wss. If the server takes it and announces extended
+	// CONNECT, the WebSocket is a stream of an HTTP/2 connection of its own (RFC
+	// 8441). If not, it is HTTP/1.1 all the same, at the price of a second
+	// connection if the server took HTTP/2 without announcing anything. False means
+	// HTTP/1.1.
+	HTTP2 bool
 
 	// Limits bounds what the server may do, and how long things may take. Nil means
 	// the defaults.
@@ -51,9 +71,9 @@ type DialOptions struct {
 
 // HandshakeError is returned by [Dial]. Use [errors.As] with a *HandshakeError.
 type HandshakeError struct {
-	// Response is the server's answer if it did not lead to a connection; nil if
-	// there was none. The first 8 KiB of its Body can be read, and it need not be
-	// closed.
+	// Response is the answer of the server, or of the proxy, if it did not lead to
+	// a connection; nil if there was none. The first 8 KiB of its Body can be read,
+	// and it need not be closed.
 	Response *http.Response
 
 	Reason string // what went wrong
@@ -73,73 +93,114 @@ func (e *HandshakeError) Unwrap() error { return e.Err }
 
 // Dial opens a connection to a ws or wss URL (http and https mean the same) and
 // performs the client's side of the opening handshake (RFC 6455 §4.1). ctx, and
-// the HandshakeTimeout of its Limits, limit Dial only; they do not end the connection later.
-// Every error is a [*HandshakeError]. Redirects are not followed.
+// the HandshakeTimeout of its Limits, limit Dial only, with proxies and redirects;
+// they do not end the connection later. Every error is a [*HandshakeError].
 func Dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
 	if o == nil {
 		o = &DialOptions{}
 	}
-	req, err := newHandshake(rawURL, o)
-	if err != nil {
-		return nil, &HandshakeError{Reason: "the request cannot be made", Err: err}
-	}
-	ctx, cancel := context.WithTimeout(ctx, o.Limits.handshakeTimeout())
+	within, cancel := context.WithTimeout(ctx, o.Limits.handshakeTimeout())
 	defer cancel()
-	nc, err := connect(ctx, req.URL, o)
-	if err != nil {
-		return nil, &HandshakeError{Reason: "no connection to " + req.URL.Host, Err: err}
+	c, err := dial(within, rawURL, o)
+	if err == nil {
+		return c, nil
 	}
-	c, err := shakeHands(ctx, nc, req, o)
-	if err != nil {
-		nc.Close()
-		return nil, err
+	switch {
+	case errors.Is(err, errHeaderBytes):
+		o.Stats.drop(dropHeaderBytes)
+	case within.Err() != nil && ctx.Err() == nil:
+		o.Stats.drop(dropHandshakeTimeout)
+	default:
+		o.Stats.drop(dropHandshake)
 	}
-	return c, nil
+	return nil, err
 }
 
-// newHandshake builds the request of RFC 6455 §4.1.
-func newHandshake(rawURL string, o *DialOptions) (*http.Request, error) {
+// dial follows redirects until a connection is open, or a *HandshakeError says why
+// none is.
+func dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
+	header := o.Header
 	u, err := url.Parse(rawURL)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = checkURL(u)
 	}
+	for redirects := 0; err == nil; redirects++ {
+		req, err := newHandshake(ctx, u, header, o)
+		if err != nil {
+			return nil, cannotRequest(err)
+		}
+		c, resp, err := attempt(ctx, req, o)
+		keepCookies(req.URL, resp, o)
+		if err == nil || resp == nil || o.MaxRedirects <= 0 || !isRedirect(resp) {
+			return c, err
+		}
+		if redirects == o.MaxRedirects {
+			return nil, &HandshakeError{Response: resp, Reason: fmt.Sprintf("the server redirects more than %d times", redirects)}
+		}
+		if u, header, err = redirect(u, header, resp); err != nil {
+			return nil, &HandshakeError{Response: resp, Reason: "the redirect is not followed", Err: err}
+		}
+	}
+	return nil, cannotRequest(err)
+}
+
+func cannotRequest(err error) error {
+	return &HandshakeError{Reason: "the request cannot be made", Err: err}
+}
+
+// checkURL sees to it that u is a WebSocket's (RFC 6455 §3), and names its scheme
+// as net/http does.
+func checkURL(u *url.URL) error {
 	switch u.Scheme {
 	case "ws", "http":
 		u.Scheme = "http"
 	case "wss", "https":
 		u.Scheme = "https"
 	default:
-		return nil, fmt.Errorf("the scheme of %q is neither ws nor wss", u.Redacted())
+		return fmt.Errorf("the scheme of %q is neither ws nor wss", u.Redacted())
 	}
-	if u.Hostname() == "" || u.Fragment != "" { // RFC 6455 §3: no fragment
-		return nil, fmt.Errorf("%q needs a host and must have no fragment", u.Redacted())
+	if u.Hostname() == "" || u.Fragment != "" {
+		return fmt.Errorf("%q needs a host and must have no fragment", u.Redacted())
 	}
+	return nil
+}
+
+// newHandshake builds the request of RFC 6455 §4.1.
+func newHandshake(ctx context.Context, u *url.URL, header http.Header, o *DialOptions) (*http.Request, error) {
 	for _, p := range o.Subprotocols {
 		if p == "" || !isToken(p) {
 			return nil, fmt.Errorf("subprotocol %q is not a token", p)
 		}
 	}
-	req, err := http.NewRequest(http.MethodGet, u.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, err
 	}
-	setHandshakeHeader(req, o)
+	if header != nil {
+		req.Header = header.Clone()
+	}
+	if host := req.Header.Get("Host"); host != "" {
+		req.Host = host
+		req.Header.Del("Host")
+	}
+	setCredentials(req, o)
+	setHandshakeHeader(req.Header, o)
 	return req, nil
 }
 
-func setHandshakeHeader(req *http.Request, o *DialOptions) {
-	if o.Header != nil {
-		req.Header = o.Header.Clone()
-	}
-	h := req.Header
-	if host := h.Get("Host"); host != "" {
-		req.Host = host
-		h.Del("Host")
-	}
-	if user := req.URL.User; user != nil && h.Get("Authorization") == "" {
+func setCredentials(req *http.Request, o *DialOptions) {
+	if user := req.URL.User; user != nil && req.Header.Get("Authorization") == "" {
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)
 	}
+	if o.Jar != nil {
+		for _, cookie := range o.Jar.Cookies(req.URL) {
+			req.AddCookie(cookie)
+		}
+	}
+}
+
+func setHandshakeHeader(h http.Header, o *DialOptions) {
 	var nonce [16]byte
 	rand.Read(nonce[:])
 	h.Set("Upgrade", "websocket")
@@ -153,21 +214,68 @@ func setHandshakeHeader(req *http.Request, o *DialOptions) {
 	}
 }
 
+// attempt performs one handshake. The response is the server's answer, if it gave
+// one; every error is a *HandshakeError.
+func attempt(ctx context.Context, req *http.Request, o *DialOptions) (*Conn, *http.Response, error) {
+	nc, err := connect(ctx, req, o, o.HTTP2)
+	if err != nil {
+		return nil, nil, err
+	}
+	if secure, ok := nc.(*tls.Conn); ok && o.HTTP2 && secure.ConnectionState().NegotiatedProtocol == "h2" {
+		c, resp, err := extendedConnect(ctx, secure, req, o)
+		if resp != nil || ctx.Err() != nil {
+			return c, resp, err
+		}
+		if nc, err = connect(ctx, req, o, false); err != nil {
+			return nil, nil, err
+		}
+	}
+	return upgrade(ctx, nc, req, o)
+}
+
 // connect opens the connection the handshake takes place on.
-func connect(ctx context.Context, u *url.URL, o *DialOptions) (net.Conn, error) {
-	dial := o.NetDial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
+func connect(ctx context.Context, req *http.Request, o *DialOptions, http2 bool) (net.Conn, error) {
+	fail := func(err error) error {
+		return &HandshakeError{Reason: "no connection to " + req.URL.Host, Err: err}
 	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	proxy, err := proxyFor(req, o)
+	if err != nil {
+		return nil, fail(err)
 	}
-	nc, err := dial(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
-	if err != nil || u.Scheme == "http" {
-		return nc, err
+	target := net.JoinHostPort(req.URL.Hostname(), portOf(req.URL))
+	var nc net.Conn
+	if proxy == nil {
+		nc, err = dialTCP(ctx, target, o)
+	} else {
+		nc, err = dialThrough(ctx, proxy, target, o)
 	}
-	secure := tls.Client(nc, tlsConfig(o.TLSConfig, u.Hostname()))
+	var refused *HandshakeError
+	switch {
+	case errors.As(err, &refused):
+		return nil, refused
+	case err != nil:
+		return nil, fail(err)
+	case req.URL.Scheme == "http":
+		return nc, nil
+	}
+	secure, err := secureClient(ctx, nc, clientTLS(o, req.URL.Hostname(), http2))
+	if err != nil {
+		return nil, fail(err)
+	}
+	return secure, nil
+}
+
+func dialTCP(ctx context.Context, addr string, o *DialOptions) (net.Conn, error) {
+	if o.NetDial != nil {
+		return o.NetDial(ctx, "tcp", addr)
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", addr)
+}
+
+// secureClient puts TLS on nc, or closes it.
+func secureClient(ctx context.Context, nc net.Conn, config *tls.Config) (*tls.Conn, error) {
+	secure := tls.Client(nc, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		nc.Close()
 		return nil, err
@@ -175,80 +283,72 @@ func connect(ctx context.Context, u *url.URL, o *DialOptions) (net.Conn, error) 
 	return secure, nil
 }
 
-func tlsConfig(given *tls.Config, host string) *tls.Config {
+// clientTLS is the configuration for a server, whose certificate is verified
+// unless the application has switched that off.
+func clientTLS(o *DialOptions, host string, http2 bool) *tls.Config {
 	config := &tls.Config{}
-	if given != nil {
-		config = given.Clone()
+	if o.TLSConfig != nil {
+		config = o.TLSConfig.Clone()
 	}
 	if config.ServerName == "" {
 		config.ServerName = host
 	}
-	config.NextProtos = []string{"http/1.1"} // the handshake is HTTP/1.1, whatever else the server speaks
+	config.NextProtos = []string{"http/1.1"} // the handshake of RFC 6455 is HTTP/1.1, whatever else the server speaks
+	if http2 {
+		config.NextProtos = []string{"h2", "http/1.1"}
+	}
 	return config
 }
 
-// shakeHands sends the request and judges the answer, for as long as ctx allows.
-func shakeHands(ctx context.Context, nc net.Conn, req *http.Request, o *DialOptions) (*Conn, error) {
+// portOf returns the port of u, or the default of its scheme.
+func portOf(u *url.URL) string {
+	if port := u.Port(); port != "" {
+		return port
+	}
+	return map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
+}
+
+// during runs f, whose reads and writes on nc fail when ctx ends. The error is
+// that of ctx then.
+func during(ctx context.Context, nc net.Conn, f func() error) error {
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		nc.SetDeadline(longAgo)
 		close(interrupted)
 	})
-	resp, early, err := exchange(nc, req)
+	err := f()
 	if !stop() {
 		<-interrupted
-		return nil, &HandshakeError{Reason: "no answer in time", Err: ctx.Err()}
+		return ctx.Err()
 	}
+	return err
+}
+
+// upgrade sends the request of RFC 6455 over HTTP/1.1 and judges the answer.
+func upgrade(ctx context.Context, nc net.Conn, req *http.Request, o *DialOptions) (*Conn, *http.Response, error) {
+	resp, early, err := exchange(ctx, nc, req, o.Limits.headerBytes())
 	if err != nil {
-		return nil, &HandshakeError{Reason: "no proper answer", Err: err}
+		nc.Close()
+		return nil, nil, err
 	}
-	if err := checkResponse(resp, req, o.Subprotocols); err != nil {
-		return nil, &HandshakeError{Response: resp, Reason: err.Error()}
+	if err := checkUpgraded(resp, req, o); err != nil {
+		nc.Close()
+		return nil, resp, &HandshakeError{Response: resp, Reason: err.Error(), Err: ctx.Err()}
 	}
+	return newClient(nc, resp, early, o), resp, nil
+}
+
+// newClient returns the connection that the handshake has led to.
+func newClient(nc net.Conn, resp *http.Response, early []byte, o *DialOptions) *Conn {
 	c := newConn(nc, true, o.Limits, early)
 	c.subprotocol = resp.Header.Get("Sec-WebSocket-Protocol")
-	return c, nil
+	return c
 }
 
-// exchange sends the request and reads the answer, with all of its body that is
-// kept, and what came behind it.
-func exchange(nc net.Conn, req *http.Request) (*http.Response, []byte, error) {
-	if err := req.Write(nc); err != nil {
-		return nil, nil, err
-	}
-	br := bufio.NewReader(&io.LimitedReader{R: nc, N: maxResponseBytes})
-	resp, err := readResponse(br, req)
-	if err != nil {
-		return nil, nil, err
-	}
-	if resp.StatusCode != http.StatusSwitchingProtocols {
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBodyBytes))
-		resp.Body = io.NopCloser(bytes.NewReader(body))
-		return resp, nil, nil
-	}
-	resp.Body = http.NoBody
-	early, err := buffered(br)
-	return resp, early, err
-}
-
-// readResponse skips interim answers (RFC 9110 §15.2), which may precede any other.
-func readResponse(br *bufio.Reader, req *http.Request) (*http.Response, error) {
-	for {
-		resp, err := http.ReadResponse(br, req)
-		if err != nil {
-			return nil, err
-		}
-		if resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
-			return resp, nil
-		}
-	}
-}
-
-// checkResponse goes through RFC 6455 §4.1, "the client MUST validate the
+// checkUpgraded goes through RFC 6455 §4.1, "the client MUST validate the
 // server's response".
-func checkResponse(resp *http.Response, req *http.Request, offered []string) error {
+func checkUpgraded(resp *http.Response, req *http.Request, o *DialOptions) error {
 	h := resp.Header
-	chosen := h["Sec-Websocket-Protocol"]
 	accept := h["Sec-Websocket-Accept"]
 	switch {
 	case resp.StatusCode != http.StatusSwitchingProtocols:
@@ -259,9 +359,17 @@ func checkResponse(resp *http.Response, req *http.Request, offered []string) err
 		return errors.New(`the answer's Connection header does not contain "upgrade"`)
 	case len(accept) != 1 || trimSpace(accept[0]) != acceptKey(req.Header.Get("Sec-WebSocket-Key")):
 		return errors.New("the answer's Sec-WebSocket-Accept does not match the key")
+	}
+	return checkChoices(h, o)
+}
+
+// checkChoices sees to it that the server chose from what it was offered.
+func checkChoices(h http.Header, o *DialOptions) error {
+	chosen := h["Sec-Websocket-Protocol"]
+	switch {
 	case len(h["Sec-Websocket-Extensions"]) != 0:
 		return errors.New("the server chose an extension that was not offered")
-	case len(chosen) > 1 || len(chosen) == 1 && !slices.Contains(offered, chosen[0]):
+	case len(chosen) > 1 || len(chosen) == 1 && !slices.Contains(o.Subprotocols, chosen[0]):
 		return errors.New("the server chose a subprotocol that was not offered")
 	}
 	return nil
