@@ -16,7 +16,7 @@ PYTHON := .tools/python/installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check test-go test-node test-browser test-autobahn autobahn lint bench fuzz fmt
+.PHONY: help demo test check test-go test-node test-browser test-autobahn autobahn test-peers peers lint bench fuzz fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ demo: ## Start the demo server on 127.0.0.1:8080 (ARGS="--listen host:port" for 
 	go build -o bin/parley ./cmd/parley
 	@exec bin/parley demo $(ARGS)
 
-test: check test-go test-node test-browser test-autobahn ## Run every test, stopping at the first that fails
+test: check test-go test-node test-browser test-autobahn test-peers ## Run every test, stopping at the first that fails
 
 check: ## Check formatting and run go vet
 	@scripts/formatted
@@ -46,6 +46,13 @@ test-autobahn: ## Run Autobahn's cases but those of size and compression (left o
 
 autobahn: $(PYTHON) ## Run all of Autobahn's cases, against the server and the client
 	@scripts/autobahn all
+
+test-peers: $(CLIENTS) ## Talk to other WebSocket implementations, 500 messages each (those in Python left out as above)
+	@scripts/peers quick ws undici chromium
+	@scripts/unless-offline $(PYTHON) "the peers in Python" scripts/peers quick websockets wsproto
+
+peers: $(CLIENTS) $(PYTHON) ## The same with 10,000 messages each, and with the implementations in Go
+	@scripts/peers all
 
 lint: check ## Run vet and staticcheck in every module
 	go run $(STATICCHECK) work

@@ -1,0 +1,141 @@
+package peers
+
+import (
+	"encoding/hex"
+	"iter"
+	"math"
+	"math/rand/v2"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/parley-go/parley/websocket"
+)
+
+// How the two sides close. Both reasons need UTF-8 to be more than ASCII.
+const (
+	OurCode    = websocket.StatusCode(4001)
+	OurReason  = "до свидания"
+	PeerCode   = websocket.StatusCode(4002)
+	PeerReason = "Auf Wiedersehen ♥"
+)
+
+// Way is how our end uses its connection.
+type Way string
+
+// The ways there are.
+const (
+	ByConn Way = "conn" // Accept or Dial, then Read and Write
+)
+
+// Ways are all of them.
+var Ways = []Way{ByConn}
+
+// Plan is one conversation.
+type Plan struct {
+	ID         string // unlike that of any other plan in use
+	Way        Way
+	Messages   int
+	Seed       uint64 // equal seeds make equal messages
+	PeerCloses bool   // else we do
+}
+
+// edges are lengths at which frames change their form, and the longest message.
+var edges = []int{0, 1, 125, 126, 65535, 65536, maxBytes}
+
+const maxBytes = 1 << 20
+
+// messages are what we send, and what the peer then echoes. Each is valid until
+// the next.
+func (p Plan) messages() iter.Seq[websocket.Message] {
+	return func(yield func(websocket.Message) bool) {
+		random := rand.New(rand.NewPCG(p.Seed, 0))
+		var buf []byte
+		for i := range p.Messages {
+			size := randomSize(random)
+			if i < 2*len(edges) {
+				size = edges[i/2]
+			}
+			buf = matter().appendTo(buf[:0], random, i%2 == 0, size)
+			m := websocket.Message{Type: websocket.Binary, Data: buf}
+			if i%2 == 0 {
+				m.Type = websocket.Text
+			}
+			if !yield(m) {
+				return
+			}
+		}
+	}
+}
+
+// randomSize is up to maxBytes, on a logarithmic scale and then the lesser of two,
+// so that 10,000 messages make about 110 MB.
+func randomSize(random *rand.Rand) int {
+	exponent := min(random.Float64(), random.Float64()) * math.Log2(maxBytes)
+	return int(math.Exp2(exponent))
+}
+
+// pings tells whether the message with this number, from 0, goes with a ping.
+func (p Plan) pings(i int) bool { return i%max(p.Messages/10, 1) == 0 }
+
+// query is what the peer has to know.
+func (p Plan) query() string {
+	after := 0
+	if p.PeerCloses {
+		after = p.Messages
+	}
+	return url.Values{
+		"id":     {p.ID},
+		"after":  {strconv.Itoa(after)},
+		"code":   {strconv.Itoa(int(PeerCode))},
+		"reason": {PeerReason},
+	}.Encode()
+}
+
+// digest is that of all messages.
+func (p Plan) digest() string {
+	var d Digest
+	for m := range p.messages() {
+		d.Add(m.Type == websocket.Text, m.Data)
+	}
+	return d.String()
+}
+
+// Bytes is the length of all messages together.
+func (p Plan) Bytes() (n int64) {
+	for m := range p.messages() {
+		n += int64(len(m.Data))
+	}
+	return n
+}
+
+// Digest stands for messages in their order: each is hashed behind the hash of
+// those before it. Implementations without a running SHA-256 can do that, too.
+// The zero value stands for no message.
+type Digest struct{ sum [32]byte }
+
+// Add adds a message: SHA-256 of what was there, a "t" or a "b", and the bytes.
+func (d *Digest) Add(text bool, data []byte) {
+	kind := byte('b')
+	if text {
+		kind = 't'
+	}
+	d.sum = hash(slices.Concat(d.sum[:], []byte{kind}, data))
+}
+
+// String returns the digest in hexadecimal.
+func (d *Digest) String() string { return hex.EncodeToString(d.sum[:]) }
+
+// Plans are the conversations to have with a peer in one role: long ones that we
+// end, and short ones that the peer ends.
+func Plans(messages int) iter.Seq[Plan] {
+	return func(yield func(Plan) bool) {
+		for i, way := range Ways {
+			long := Plan{ID: string(way), Way: way, Messages: messages, Seed: uint64(i)}
+			short := Plan{ID: string(way) + "-peer-closes", Way: way, Messages: 30, Seed: uint64(i), PeerCloses: true}
+			if !yield(long) || !yield(short) {
+				return
+			}
+		}
+	}
+}
