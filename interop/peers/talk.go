@@ -35,7 +35,7 @@ func (p Plan) talk(ctx context.Context, c *websocket.Conn) error {
 	if err != nil {
 		c.CloseNow()
 	}
-	return errors.Join(err, <-heard)
+	return errors.Join(<-heard, err) // what was heard is more often the cause
 }
 
 // closeAfter closes once everything has been echoed, unless the connection ends
