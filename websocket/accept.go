@@ -74,6 +74,16 @@ func IsUpgrade(r *http.Request) bool {
 //
 // Headers set on w before, cookies for instance, go out with the answer. The
 // context of r ends when the handler returns, not when the peer goes away.
+//
+// Over HTTP/2 Accept takes the extended CONNECT of RFC 8441 and answers 200. Clients
+// use it where net/http offers it, and HTTP/1.1 where not. net/http offers it if the
+// environment had GODEBUG=http2xconnect=1 when the process started (Go 1.24 to 1.26;
+// neither a //go:debug line nor os.Setenv in main will do), and then on all servers
+// of the process that speak HTTP/2: an http.Server whose other WebSockets are served
+// by packages without RFC 8441 must leave HTTP2 out of its Protocols. The pattern the
+// handler is mounted under must not name the method, which is CONNECT. The stream
+// is lent to the handler: it must not return before [Conn.Close] or [Conn.CloseNow]
+// has.
 func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
 	if o == nil {
 		o = &AcceptOptions{}

@@ -175,11 +175,11 @@ func (s *serverStream) Close() error {
 	return nil
 }
 
-// holdHandler returns when c no longer uses what its handler was lent: over
-// HTTP/2 when c has ended, else at once.
-func (c *Conn) holdHandler() {
-	if s, ok := c.nc.(*serverStream); ok {
-		<-c.done
+// awaitStream returns when nobody uses what the handler was lent: at once unless
+// nc is a stream of HTTP/2, and otherwise some microseconds after Close, or when
+// the stream has ended. The handler must not return before.
+func awaitStream(nc net.Conn) {
+	if s, ok := nc.(*serverStream); ok {
 		s.movers.Wait()
 	}
 }
