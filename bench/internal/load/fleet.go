@@ -14,23 +14,24 @@ import (
 // A Fleet is many connections to one server and the epoll that polls them. One
 // thread may use it.
 type Fleet struct {
-	script *Script
-	epoll  int
-	conns  []*conn
-	byFD   []*conn
-	events []unix.EpollEvent
-	in     []byte
-	idle   time.Duration // spent in polls that brought nothing, since the last mark
-	bytes  int           // read since the last mark
+	script  *Script
+	epoll   int
+	conns   []*conn
+	byFD    []*conn
+	events  []unix.EpollEvent
+	between func() error // called before each poll; nil: nothing is
+	in      []byte
+	idle    time.Duration // spent in polls that brought nothing, since the last mark
+	bytes   int           // read since the last mark
 }
 
 type conn struct {
 	fd      int
 	parser  parser
-	next    int    // number of the frame that it sends next
-	pending []byte // what the kernel did not take yet
-	raw     int    // bytes of a bare echo's unfinished message
-	due     []time.Duration
+	next    int             // number of the frame that it sends next
+	pending []byte          // what the kernel did not take yet
+	raw     int             // bytes of a bare echo's unfinished message
+	due     []time.Duration // when the messages that are not answered yet should have been sent
 }
 
 // How many connections are opened side by side, and how long the server has.
@@ -57,7 +58,7 @@ func Open(address string, path string, n int, script *Script) (*Fleet, error) {
 	return f, nil
 }
 
-// Add opens n more connections.
+// add opens n more connections.
 func (f *Fleet) add(address, path string, n int) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -131,6 +132,11 @@ func (f *Fleet) Len() int { return len(f.conns) }
 // poll calls ready for each connection with something to read, after sending what
 // it has pending, once. It never waits.
 func (f *Fleet) poll(ready func(c *conn) error) error {
+	if f.between != nil {
+		if err := f.between(); err != nil {
+			return err
+		}
+	}
 	before := time.Now()
 	n := pollOnce(f.epoll, f.events)
 	if n == 0 {

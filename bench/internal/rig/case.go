@@ -15,13 +15,14 @@ type Case struct {
 	Kind    Kind
 	Size    int    // bytes of a message
 	Conns   int    // connections
-	Depth   int    // messages in flight on each, or publications in a burst
+	Depth   int    // messages in flight on each, or publications in a burst, or messages before idling
 	Deflate string // as servers.Options.Deflate
 	Cores   int    // processors that the server has: 1 or 2
 	Servers []string
 	Warm    time.Duration
 	Measure time.Duration
 	Once    bool // one repetition says it all
+	Extra   bool // run only when named
 }
 
 // Kind is what a case measures.

@@ -25,17 +25,17 @@ type Sample struct {
 
 // meter takes the server's account at both ends of a window.
 type meter struct {
-	server       *child
-	cpu          int64
-	mallocs      uint64
-	err          error
-	usedCPU      int64
-	usedMallocs  uint64
-	countMallocs bool
+	server      *child
+	allocs      bool // count them too
+	cpu         int64
+	mallocs     uint64
+	usedCPU     int64 // nanoseconds in the window
+	usedMallocs uint64
+	err         error
 }
 
 func (m *meter) begin() {
-	if m.countMallocs {
+	if m.allocs {
 		mem, err := m.server.memory(false)
 		m.mallocs = mem.Mallocs
 		m.fail(err)
@@ -49,7 +49,7 @@ func (m *meter) end() {
 	cpu, err := m.server.cpu()
 	m.fail(err)
 	m.usedCPU = cpu - m.cpu
-	if m.countMallocs {
+	if m.allocs {
 		mem, err := m.server.memory(false)
 		m.usedMallocs = mem.Mallocs - m.mallocs
 		m.fail(err)
@@ -73,7 +73,7 @@ func (m *meter) sample(r load.Result) Sample {
 		Answer:     float64(r.Bytes) / n,
 		Allocs:     -1,
 	}
-	if m.countMallocs {
+	if m.allocs {
 		s.Allocs = float64(m.usedMallocs) / n
 	}
 	return s

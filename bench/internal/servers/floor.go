@@ -18,7 +18,7 @@ func floor(l net.Listener, _ Options) error {
 		if err != nil {
 			return err
 		}
-		if err := loops[i%len(loops)].adopt(nc, 0); err != nil {
+		if _, err := loops[i%len(loops)].adopt(nc, 0); err != nil {
 			return err
 		}
 	}
@@ -38,7 +38,7 @@ func floorNet(l net.Listener, _ Options) error {
 
 func echoNet(nc net.Conn) {
 	defer nc.Close()
-	buf := make([]byte, 16<<10)
+	buf := make([]byte, loopBuffer)
 	for {
 		n, err := nc.Read(buf)
 		if err != nil {

@@ -39,6 +39,9 @@ var all = map[string]Server{
 	"floor-net":     floorNet,
 	"parley-accept": onHTTP(parleyAccept),
 	"gws":           onHTTP(gwsHandler),
+	"coder":         onHTTP(coderHandler),
+	"gobwas":        onHTTP(gobwasHandler),
+	"gobwas-epoll":  onHTTP(gobwasEpollHandler),
 	"gorilla":       onHTTP(gorillaHandler),
 }
 
