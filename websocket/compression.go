@@ -26,9 +26,9 @@ type Compression struct {
 	// peer may ask for less.
 	WindowBits int
 
-	// PeerWindowBits is the same for what this end receives. Peers that use
-	// zlib refuse 8. A peer that does not let its window be limited keeps no
-	// context instead.
+	// PeerWindowBits is the same for what this end receives. Most peers use
+	// zlib, which cannot compress with 8. A peer that does not let its window be
+	// limited keeps no context instead.
 	PeerWindowBits int
 
 	// Threshold is the length in bytes from which a message is compressed; a
@@ -36,7 +36,9 @@ type Compression struct {
 	// every message is compressed.
 	Threshold int
 
-	// Level trades time for size, from 1, the fastest, to 9. Zero means 1.
+	// Level trades time for size, from 1, the fastest, to 9. Zero means 1. A
+	// message that is too long for a window of less than 15 bits is compressed
+	// at about level 5 whatever is set.
 	Level int
 }
 

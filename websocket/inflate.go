@@ -86,16 +86,14 @@ type source struct{ payload, tail []byte }
 var tail = []byte(syncMark + "\x01" + syncMark)
 
 func (s *source) Read(p []byte) (int, error) {
-	from := &s.payload
-	if len(*from) == 0 {
-		from = &s.tail
-	}
-	n := copy(p, *from)
-	*from = (*from)[n:]
-	if n == 0 {
+	n := copy(p, s.payload)
+	s.payload = s.payload[n:]
+	m := copy(p[n:], s.tail)
+	s.tail = s.tail[m:]
+	if n+m == 0 {
 		return 0, io.EOF
 	}
-	return n, nil
+	return n + m, nil
 }
 
 // inflate decompresses payload behind context and appends the result to out.
