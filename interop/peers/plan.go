@@ -38,6 +38,7 @@ type Plan struct {
 	Messages   int
 	Seed       uint64 // equal seeds make equal messages
 	PeerCloses bool   // else we do
+	HTTP2      bool   // the peer connects by RFC 8441
 }
 
 // edges are lengths at which frames change their form, and the longest message.
@@ -128,14 +129,11 @@ func (d *Digest) String() string { return hex.EncodeToString(d.sum[:]) }
 
 // Plans are the conversations to have with a peer in one role: long ones that we
 // end, and short ones that the peer ends.
-func Plans(messages int) iter.Seq[Plan] {
-	return func(yield func(Plan) bool) {
-		for i, way := range Ways {
-			long := Plan{ID: string(way), Way: way, Messages: messages, Seed: uint64(i)}
-			short := Plan{ID: string(way) + "-peer-closes", Way: way, Messages: 30, Seed: uint64(i), PeerCloses: true}
-			if !yield(long) || !yield(short) {
-				return
-			}
-		}
+func Plans(messages int) (all []Plan) {
+	for i, way := range Ways {
+		all = append(all,
+			Plan{ID: string(way), Way: way, Messages: messages, Seed: uint64(i)},
+			Plan{ID: string(way) + "-peer-closes", Way: way, Messages: 30, Seed: uint64(i), PeerCloses: true})
 	}
+	return all
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,8 +17,7 @@ import (
 
 // Server is our end of conversations with peers that connect.
 type Server struct {
-	server http.Server
-	addr   string
+	http *httptest.Server
 
 	mu    sync.Mutex
 	plans map[string]*expected // by ID
@@ -28,27 +30,30 @@ type expected struct {
 	done  chan error
 }
 
-// NewServer serves on a free port of this machine. It must be closed.
-func NewServer() (*Server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+// NewServer serves on a free port of this machine, with TLS and HTTP/2 if it is to
+// be secure. Its certificate is nobody's. It must be closed.
+func NewServer(secure bool) *Server {
+	s := &Server{plans: make(map[string]*expected)}
+	s.http = httptest.NewUnstartedServer(s)
+	s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // a browser tries, frowns at the certificate, and comes back
+	if secure {
+		s.http.EnableHTTP2 = true
+		s.http.StartTLS()
+		return s
 	}
-	s := &Server{addr: listener.Addr().String(), plans: make(map[string]*expected)}
-	s.server = http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
-	go s.server.Serve(listener) // ends with Close
-	return s, nil
+	s.http.Start()
+	return s
 }
 
-// Close stops listening. Conversations go on.
-func (s *Server) Close() error { return s.server.Close() }
+// Close stops listening.
+func (s *Server) Close() { s.http.Close() }
 
 // Expect returns the URL at which the peer finds the conversation, once.
 func (s *Server) Expect(p Plan) (url string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.plans[p.ID] = &expected{plan: p, done: make(chan error, 1)}
-	return fmt.Sprintf("ws://%s/talk?%s", s.addr, p.query())
+	return "ws" + strings.TrimPrefix(s.http.URL, "http") + "/talk?" + p.query()
 }
 
 // Outcome waits for the end of a conversation that was expected, and says how it
@@ -94,6 +99,10 @@ func (s *Server) begin(id string) *expected {
 }
 
 func (p Plan) accept(w http.ResponseWriter, r *http.Request) error {
+	if p.HTTP2 != (r.ProtoMajor == 2) {
+		http.Error(w, "another version of HTTP was expected", http.StatusHTTPVersionNotSupported)
+		return fmt.Errorf("the peer came by %s", r.Proto)
+	}
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{})
 	if err != nil {
 		return err

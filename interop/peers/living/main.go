@@ -3,7 +3,8 @@
 //
 //	living [-messages N] [NAME...]
 //
-// It runs at the root of the tree, once the programs' packages are installed, and
+// It runs at the root of the tree, once the programs' packages are installed, with
+// GODEBUG=http2xconnect=1 in the environment for those that connect by HTTP/2, and
 // fails if a conversation does.
 package main
 
@@ -35,13 +36,13 @@ func run(ctx context.Context, messages int, names []string) (failed int) {
 		if len(names) > 0 && !slices.Contains(names, p.name) {
 			continue
 		}
-		if p.client {
-			talks, err := p.beClient(ctx, messages)
-			failed += outcome(p.name+" as client", talks, err)
+		for _, transport := range p.client {
+			talks, err := p.beClient(ctx, messages, transport)
+			failed += outcome(p.name+" as client, "+transport, talks, err)
 		}
 		if p.server {
 			talks, err := p.beServer(ctx, messages)
-			failed += outcome(p.name+" as server", talks, err)
+			failed += outcome(p.name+" as server, tcp", talks, err)
 		}
 	}
 	return failed
@@ -50,7 +51,7 @@ func run(ctx context.Context, messages int, names []string) (failed int) {
 // outcome prints what there is to say of a program in one role.
 func outcome(title string, talks []talk, err error) (failed int) {
 	if err != nil {
-		fmt.Printf("%-22s FAILED: %v\n", title, err)
+		fmt.Printf("%-26s FAILED: %v\n", title, err)
 		failed++
 	}
 	for _, t := range talks {
@@ -59,7 +60,7 @@ func outcome(title string, talks []talk, err error) (failed int) {
 			result = "FAILED: " + t.err.Error()
 			failed++
 		}
-		fmt.Printf("%-22s %-34s %6d messages, %6.1f MB each way: %s\n",
+		fmt.Printf("%-26s %-28s %6d messages, %6.1f MB each way: %s\n",
 			title, t.plan.ID, t.plan.Messages, float64(t.plan.Bytes())/1e6, result)
 	}
 	return failed

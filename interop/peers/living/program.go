@@ -16,9 +16,10 @@ import (
 
 // program is a peer: how to start it, and the roles it has.
 type program struct {
-	name           string
-	command        []string
-	client, server bool
+	name    string
+	command []string
+	client  []string // the transports by which it connects
+	server  bool     // by TCP
 }
 
 const (
@@ -26,12 +27,19 @@ const (
 	python = ".tools/python/bin/python"
 )
 
+// The transports.
+const (
+	tcp = "tcp"
+	tls = "tls"
+	h2  = "h2" // a stream of HTTP/2 over TLS
+)
+
 var programs = []program{
-	{name: "ws", command: []string{"node", folder + "ws.mjs"}, client: true, server: true},
-	{name: "undici", command: []string{"node", folder + "undici.mjs"}, client: true},
-	{name: "chromium", command: []string{"node", folder + "chromium.mjs"}, client: true},
-	{name: "websockets", command: []string{python, "-B", folder + "python_websockets.py"}, client: true, server: true},
-	{name: "wsproto", command: []string{python, "-B", folder + "python_wsproto.py"}, client: true, server: true},
+	{"ws", []string{"node", folder + "ws.mjs"}, []string{tcp, tls}, true},
+	{"undici", []string{"node", folder + "undici.mjs"}, []string{tcp, tls}, false},
+	{"chromium", []string{"node", folder + "chromium.mjs"}, []string{tcp, h2}, false},
+	{"websockets", []string{python, "-B", folder + "python_websockets.py"}, []string{tcp}, true},
+	{"wsproto", []string{python, "-B", folder + "python_wsproto.py"}, []string{tcp}, true},
 }
 
 // talk is one conversation and how it went.
@@ -52,6 +60,7 @@ type started struct {
 
 func (p program) start(ctx context.Context, args ...string) (*started, error) {
 	cmd := exec.CommandContext(ctx, p.command[0], append(p.command[1:], args...)...)
+	cmd.Env = append(os.Environ(), "NODE_TLS_REJECT_UNAUTHORIZED=0", "NODE_NO_WARNINGS=1") // our certificate is nobody's
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -84,16 +93,14 @@ func (s *started) end() error {
 }
 
 // beClient has all conversations with the program as our client.
-func (p program) beClient(ctx context.Context, messages int) (talks []talk, err error) {
+func (p program) beClient(ctx context.Context, messages int, transport string) (talks []talk, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	server, err := peers.NewServer()
-	if err != nil {
-		return nil, err
-	}
+	server := peers.NewServer(transport != tcp)
 	defer server.Close()
 	args := []string{"client"}
-	for plan := range peers.Plans(messages) {
+	for _, plan := range peers.Plans(messages) {
+		plan.HTTP2 = transport == h2
 		talks, args = append(talks, talk{plan: plan}), append(args, server.Expect(plan))
 	}
 	client, err := p.start(ctx, args...)
@@ -131,7 +138,7 @@ func (p program) beServer(ctx context.Context, messages int) (talks []talk, err 
 	if err := server.next(&listening); err != nil {
 		return nil, errors.Join(err, server.end())
 	}
-	for plan := range peers.Plans(messages) {
+	for _, plan := range peers.Plans(messages) {
 		err := plan.Dial(ctx, listening.URL)
 		talks = append(talks, talk{plan, hear(server, plan, func() error { return err })})
 	}
