@@ -105,7 +105,10 @@ func (s *serverStream) open(subprotocol, extensions string, timeout time.Duratio
 // stream.
 func (s *serverStream) start() {
 	received, sent := s.connect()
-	s.forget = context.AfterFunc(s.r.Context(), func() { s.leaveWriter() })
+	s.forget = context.AfterFunc(s.r.Context(), func() { // the stream has ended
+		s.leaveWriter()
+		s.sent.Close()
+	})
 	s.movers.Add(2)
 	go func() {
 		defer s.movers.Done()
@@ -175,11 +178,11 @@ func (s *serverStream) Close() error {
 	return nil
 }
 
-// awaitStream returns when nobody uses what the handler was lent: at once unless
-// nc is a stream of HTTP/2, and otherwise some microseconds after Close, or when
-// the stream has ended. The handler must not return before.
-func awaitStream(nc net.Conn) {
-	if s, ok := nc.(*serverStream); ok {
+// awaitStream returns when c no longer uses what its handler was lent: at once
+// unless c is a stream of HTTP/2, and otherwise some microseconds after c has
+// ended. The handler must not return before.
+func (c *Conn) awaitStream() {
+	if s, ok := c.nc.(*serverStream); ok {
 		s.movers.Wait()
 	}
 }

@@ -41,7 +41,7 @@ func (s *stream) Read(p []byte) (int, error) { return s.received.Read(p) }
 func (s *stream) Write(p []byte) (int, error) {
 	n, err := s.sent.Write(p)
 	if err == nil {
-		s.sent.Write(nil) // is taken by the next read
+		s.sent.Write(nil) // is taken by the next read; an error comes too late for p
 	}
 	return n, err
 }
