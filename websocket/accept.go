@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,10 @@ type AcceptOptions struct {
 	// protects a server that trusts its network against DNS rebinding. Empty means
 	// any host.
 	Hosts []string
+
+	// Compression is what the server agrees to if the client offers
+	// permessage-deflate (RFC 7692). Nil means that messages are not compressed.
+	Compression *Compression
 
 	// Limits bounds what peers may do. Nil means the defaults.
 	Limits *Limits
@@ -67,9 +72,11 @@ func IsUpgrade(r *http.Request) bool {
 // request:
 //
 //	400  the handshake is malformed
-//	403  the Origin is not allowed
+//	403  the Origin or the Host is not allowed
 //	405  the method is not GET
 //	426  the request is no WebSocket handshake, or not of version 13
+//	429  the address has too many connections
+//	431  the headers are longer than the limit
 //	500  the ResponseWriter cannot be hijacked
 //
 // Headers set on w before, cookies for instance, go out with the answer. The
@@ -85,28 +92,83 @@ func IsUpgrade(r *http.Request) bool {
 // is lent to the handler: it must not return before [Conn.Close] or [Conn.CloseNow]
 // has.
 func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
+	c, err := accept(w, r, o)
+	if err != nil {
+		return nil, err
+	}
+	if c.attach(); c.link == nil {
+		c.listen(true)
+	}
+	return c, nil
+}
+
+// accept performs the handshake; the connection still stands on its net.Conn.
+func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
 	if o == nil {
 		o = &AcceptOptions{}
 	}
-	if no := checkHandshake(r, o); no != nil {
+	t, no := agree(r, o)
+	if no != nil {
+		o.Stats.drop(no.drop)
 		return nil, no.answer(w, r)
-	}
-	offered, err := parseTokens(r.Header["Sec-Websocket-Protocol"])
-	if err != nil {
-		return nil, (&refusal{http.StatusBadRequest, err}).answer(w, r)
 	}
 	nc, early, err := takeOver(w, r)
 	if err != nil {
-		return nil, (&refusal{http.StatusInternalServerError, fmt.Errorf("the connection cannot be taken over: %w", err)}).answer(w, r)
+		o.Limits.leave(remoteIP(r))
+		o.Stats.drop(dropHandshake)
+		return nil, (&refusal{status: http.StatusInternalServerError, err: fmt.Errorf("the connection cannot be taken over: %w", err)}).answer(w, r)
 	}
 	c := newConn(nc, false, o.Limits, early)
-	c.subprotocol = choose(o.Subprotocols, offered)
-	c.closeReply, c.bareRefusals = o.CloseReply, o.BareRefusals
-	if err := c.switchProtocols(w.Header(), r.Header.Get("Sec-Websocket-Key")); err != nil {
+	c.admitted = remoteIP(r)
+	c.subprotocol = t.subprotocol
+	if o.CloseReply != nil || o.BareRefusals {
+		c.replies = &replies{o.CloseReply, o.BareRefusals}
+	}
+	if t.extensions != "" {
+		c.useDeflate(t.deflate)
+	}
+	if err := c.switchProtocols(w.Header(), r.Header.Get("Sec-Websocket-Key"), t.extensions); err != nil {
 		nc.Close()
+		o.Limits.leave(c.admitted)
+		o.Stats.drop(dropHandshakeTimeout)
 		return nil, fmt.Errorf("websocket: accept: %w", err)
 	}
+	c.opened(o.Stats)
 	return c, nil
+}
+
+// terms are what both sides have agreed on.
+type terms struct {
+	subprotocol string
+	extensions  string // the answer to the offer
+	deflate     deflateParams
+}
+
+// agree finds out whether the handshake is in order, and on what terms.
+func agree(r *http.Request, o *AcceptOptions) (t terms, no *refusal) {
+	if no := checkHandshake(r, o); no != nil {
+		return t, no
+	}
+	offered, err := parseTokens(r.Header["Sec-Websocket-Protocol"])
+	if err != nil {
+		return t, &refusal{http.StatusBadRequest, err, dropHandshake}
+	}
+	t.subprotocol = choose(o.Subprotocols, offered)
+	if t.deflate, t.extensions, err = o.Compression.accept(r.Header["Sec-Websocket-Extensions"]); err != nil {
+		return t, &refusal{http.StatusBadRequest, err, dropHandshake}
+	}
+	if err := o.Limits.admit(remoteIP(r)); err != nil {
+		return t, &refusal{http.StatusTooManyRequests, err, dropConnsPerAddress}
+	}
+	return t, nil
+}
+
+func remoteIP(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap()
 }
 
 // takeOver returns the connection under r, and what net/http has read from it
@@ -131,6 +193,7 @@ func takeOver(w http.ResponseWriter, r *http.Request) (net.Conn, []byte, error) 
 type refusal struct {
 	status int
 	err    error
+	drop   reason // under which it is counted
 }
 
 // answer writes the refusal and returns what Accept returns.
@@ -160,17 +223,38 @@ func checkHandshake(r *http.Request, o *AcceptOptions) *refusal {
 	if r.ProtoMajor == 2 {
 		check = checkExtendedConnect
 	}
-	if no := check(r); no != nil || o.InsecureAnyOrigin {
+	if no := check(r); no != nil {
+		no.drop = dropHandshake
 		return no
 	}
+	if headerBytesOf(r.Header) > o.Limits.headerBytes() {
+		return &refusal{http.StatusRequestHeaderFieldsTooLarge, errors.New("the headers are too long"), dropHeaderBytes}
+	}
+	if len(o.Hosts) > 0 && !slices.ContainsFunc(o.Hosts, func(host string) bool { return strings.EqualFold(host, r.Host) }) {
+		return &refusal{http.StatusForbidden, fmt.Errorf("host %q is not served here", r.Host), dropHost}
+	}
+	if o.InsecureAnyOrigin {
+		return nil
+	}
 	if err := CheckOrigin(r, o.Origins); err != nil { // RFC 6455 §4.2.2: 403
-		return &refusal{http.StatusForbidden, err}
+		return &refusal{http.StatusForbidden, err, dropOrigin}
 	}
 	return nil
 }
 
+// headerBytesOf is the length of the headers as HTTP/1.1 writes them.
+func headerBytesOf(h http.Header) int {
+	n := 0
+	for name, values := range h {
+		for _, v := range values {
+			n += len(name) + len(": \r\n") + len(v)
+		}
+	}
+	return n
+}
+
 func checkUpgrade(r *http.Request) *refusal {
-	refuse := func(status int, reason string) *refusal { return &refusal{status, errors.New(reason)} }
+	refuse := func(status int, reason string) *refusal { return &refusal{status: status, err: errors.New(reason)} }
 	h := r.Header
 	switch {
 	case r.Method != http.MethodGet:
@@ -235,9 +319,10 @@ var ourHeaders = map[string]bool{
 }
 
 // switchProtocols writes the answer that completes the handshake (RFC 6455 §4.2.2).
-func (c *Conn) switchProtocols(h http.Header, key string) error {
-	if s, ok := c.nc.(*serverStream); ok {
-		return s.open(c.subprotocol, "", c.bounds.write)
+func (c *Conn) switchProtocols(h http.Header, key, extensions string) error {
+	timeout := c.limits.handshakeTimeout()
+	if s, ok := c.link.nc.(*serverStream); ok {
+		return s.open(c.subprotocol, extensions, timeout)
 	}
 	var b bytes.Buffer
 	b.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
@@ -246,27 +331,31 @@ func (c *Conn) switchProtocols(h http.Header, key string) error {
 		b.WriteString("\r\nSec-WebSocket-Protocol: ")
 		b.WriteString(c.subprotocol)
 	}
+	if extensions != "" {
+		b.WriteString("\r\nSec-WebSocket-Extensions: ")
+		b.WriteString(extensions)
+	}
 	b.WriteString("\r\n")
 	if err := h.WriteSubset(&b, ourHeaders); err != nil {
 		return err
 	}
 	b.WriteString("\r\n")
-	return c.writeHandshake(b.Bytes())
+	return writeHandshake(c.link.nc, b.Bytes(), timeout)
 }
 
 // writeHandshake clears the deadlines the HTTP server set for the request and
 // writes under our own.
-func (c *Conn) writeHandshake(p []byte) error {
-	if err := c.nc.SetDeadline(time.Time{}); err != nil {
+func writeHandshake(nc net.Conn, p []byte, timeout time.Duration) error {
+	if err := nc.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	if err := c.nc.SetWriteDeadline(time.Now().Add(c.bounds.write)); err != nil {
+	if err := nc.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 		return err
 	}
-	if _, err := c.nc.Write(p); err != nil {
+	if _, err := nc.Write(p); err != nil {
 		return err
 	}
-	return c.nc.SetWriteDeadline(time.Time{})
+	return nc.SetWriteDeadline(time.Time{})
 }
 
 // choose returns the first of ours that is among offered, or "".

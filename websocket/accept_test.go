@@ -182,7 +182,7 @@ func TestEveryCheckOfTheHandshake(t *testing.T) {
 }
 
 func TestThousandsOfHeadersAndLongLists(t *testing.T) { // CVE-2024-37890, CVE-2021-32640
-	s := echoServer(t, &AcceptOptions{Subprotocols: []string{"chat"}})
+	s := echoServer(t, &AcceptOptions{Subprotocols: []string{"chat"}, Limits: &Limits{HeaderBytes: 1 << 20}})
 	many := handshake(map[string]string{"X": strings.Repeat("y\n", 2000) + "y"})
 	if resp, _, _ := ask(t, s, many); resp.StatusCode != 101 {
 		t.Errorf("2,000 headers: got %d, want 101", resp.StatusCode)

@@ -68,6 +68,8 @@ type ProtocolError struct {
 	// for a message of too many fragments.
 	Code   StatusCode
 	Reason string // what was wrong, as the peer was told
+
+	drop reason // under which it is counted
 }
 
 // Error returns the reason and the code in a sentence.
@@ -76,12 +78,10 @@ func (e *ProtocolError) Error() string {
 }
 
 func protocolError(reason string) error {
-	return &ProtocolError{StatusProtocolError, reason}
+	return &ProtocolError{StatusProtocolError, reason, dropProtocol}
 }
 
-func invalidPayload(reason string) error {
-	return &ProtocolError{StatusInvalidPayload, reason}
-}
+var errNotUTF8 = &ProtocolError{StatusInvalidPayload, "a text message is not UTF-8", dropUTF8}
 
 // isSendable reports whether code may stand in a close frame (RFC 6455 §7.4 and
 // the IANA registry): not the reserved ones, not those that mean "no frame".
@@ -106,10 +106,17 @@ func (code StatusCode) isSendable() bool {
 //
 // Close returns nil if the peer's close frame has arrived, now or before. After
 // an error the socket is closed all the same.
+//
+// On a connection of a [Handler] Close does not wait: it returns nil, no more
+// messages are handed on, and OnClose tells how it ended.
 func (c *Conn) Close(code StatusCode, reason string) error {
 	if code != StatusNoStatus && !code.isSendable() {
 		c.CloseNow()
 		return fmt.Errorf("websocket: status %d must not be sent in a close frame", code)
+	}
+	if c.handler != nil {
+		c.startClose(code, reason)
+		return nil
 	}
 	if c.ended() == nil {
 		c.shakeOff(code, reason)
@@ -136,6 +143,10 @@ func (c *Conn) shakeOff(code StatusCode, reason string) {
 // once, and never waits. The error is always nil; it is there to make Conn an
 // obvious thing to defer.
 func (c *Conn) CloseNow() error {
+	c.quiet.Store(true)
+	if c.link == nil {
+		c.flush() // what a Write has held back
+	}
 	c.end(fmt.Errorf("websocket: closed: %w", net.ErrClosed))
 	return nil
 }
@@ -145,27 +156,14 @@ func isPeerClose(err error) bool {
 	return errors.As(err, &closed)
 }
 
-// sendClose sends a close frame unless one has been sent.
-func (c *Conn) sendClose(ctx context.Context, code StatusCode, reason string) error {
-	if err := c.take(ctx, c.writeTurn); err != nil {
-		return err
-	}
-	defer func() { <-c.writeTurn }()
-	if c.out.closeSent {
-		return nil
-	}
-	c.out.closeSent = true
-	return c.writeControl(ctx, opClose, appendClose(nil, code, reason))
-}
-
 // awaitClose waits for the peer's close frame: for the running Read to find it,
 // or, when nobody reads, by reading.
 func (c *Conn) awaitClose(ctx context.Context) {
-	if c.take(ctx, c.readTurn) != nil {
+	if c.beginRead(ctx) != nil {
 		return
 	}
-	defer func() { <-c.readTurn }()
-	c.in.detach()
+	defer func() { <-c.reading.turn }()
+	c.reading.detach()
 	for {
 		if _, err := c.readMessage(ctx); err != nil {
 			return
@@ -184,18 +182,18 @@ func (c *Conn) closeArrived(ctx context.Context, payload []byte) error {
 	within, cancel := context.WithTimeout(ctx, c.bounds.close)
 	defer cancel()
 	if c.sendClose(within, c.reply(received.Code), "") == nil {
-		c.hangUp()
+		c.leave()
 	}
 	c.end(received)
 	return received
 }
 
-// hangUp ends the stream after both close frames.
-func (c *Conn) hangUp() {
+// leave ends the stream after both close frames.
+func (c *Conn) leave() {
 	switch {
 	case c.client:
 		c.linger()
-	case c.in.r < c.in.w: // the peer did not stop at its close frame
+	case len(c.reading.rest) > 0: // the peer did not stop at its close frame
 		c.closeWrite()
 		c.linger()
 	default:
@@ -206,10 +204,10 @@ func (c *Conn) hangUp() {
 // reply is the status that answers received: the same (RFC 6455 §5.5.1), unless
 // the application has another.
 func (c *Conn) reply(received StatusCode) StatusCode {
-	if c.closeReply == nil {
+	if c.replies == nil || c.replies.closeReply == nil {
 		return received
 	}
-	code := c.closeReply(received)
+	code := c.replies.closeReply(received)
 	if code != StatusNoStatus && !code.isSendable() {
 		return received
 	}
@@ -221,11 +219,7 @@ func (c *Conn) reply(received StatusCode) StatusCode {
 func (c *Conn) refuse(ctx context.Context, why *ProtocolError) error {
 	within, cancel := context.WithTimeout(ctx, min(c.bounds.close, lingerTime))
 	defer cancel()
-	reason := why.Reason
-	if c.bareRefusals {
-		reason = ""
-	}
-	if c.sendClose(within, why.Code, reason) == nil {
+	if c.sendClose(within, why.Code, c.refusal(why)) == nil {
 		c.closeWrite()
 		c.linger()
 	}
@@ -233,16 +227,28 @@ func (c *Conn) refuse(ctx context.Context, why *ProtocolError) error {
 	return why
 }
 
+// refusal is the reason the peer is told.
+func (c *Conn) refusal(why *ProtocolError) string {
+	if c.replies != nil && c.replies.bare {
+		return ""
+	}
+	return why.Reason
+}
+
 // linger discards what still comes until the peer hangs up. The caller has the
 // read turn.
 func (c *Conn) linger() {
-	c.nc.SetReadDeadline(time.Now().Add(min(lingerTime, c.bounds.close/2)))
-	for total := 0; total < lingerBytes; {
-		n, err := c.nc.Read(c.in.buf)
-		if err != nil {
+	wait := min(lingerTime, c.bounds.close/2)
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	if c.link != nil {
+		c.link.nc.SetReadDeadline(time.Now().Add(wait))
+	}
+	c.in.drop()
+	for total := 0; total < lingerBytes; total += len(c.reading.rest) {
+		if _, err := c.fill(ctx); err != nil {
 			return
 		}
-		total += n
 	}
 }
 
@@ -259,7 +265,7 @@ func parseClose(p []byte) (*CloseError, error) {
 		return nil, protocolError(fmt.Sprintf("status %d must not be sent in a close frame", code))
 	}
 	if !utf8.Valid(p[2:]) { // RFC 6455 §8.1
-		return nil, invalidPayload("the reason in a close frame is not UTF-8")
+		return nil, &ProtocolError{StatusInvalidPayload, "the reason in a close frame is not UTF-8", dropUTF8}
 	}
 	return &CloseError{Code: code, Reason: string(p[2:])}, nil
 }

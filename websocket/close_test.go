@@ -92,7 +92,7 @@ func TestThePeersStatusIsEchoed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				c, peer := serveRaw(t, nil)
-				c.closeReply = tt.reply
+				c.replies = &replies{closeReply: tt.reply}
 				peer.send(masked(0x88, tt.payload))
 				wantCloseError(t, c, tt.got.Code, tt.got.Reason)
 				if got, _ := peer.receiveClose(); got != tt.want {
@@ -286,7 +286,7 @@ func TestErrorsAreSentences(t *testing.T) {
 	}{
 		{&CloseError{StatusGoingAway, ""}, "websocket: closed by the peer with status 1001"},
 		{&CloseError{4000, "bye\n"}, `websocket: closed by the peer with status 4000: "bye\n"`},
-		{&ProtocolError{StatusMessageTooBig, "the message is longer than 10 bytes"}, "websocket: the message is longer than 10 bytes (status 1009)"},
+		{&ProtocolError{StatusMessageTooBig, "the message is longer than 10 bytes", dropNone}, "websocket: the message is longer than 10 bytes (status 1009)"},
 		{&HandshakeError{Reason: "no answer in time", Err: context.Canceled}, "websocket: dial: no answer in time: context canceled"},
 	}
 	for _, tt := range tests {

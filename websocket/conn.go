@@ -2,12 +2,13 @@ package websocket
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,65 +39,105 @@ type Message struct {
 	Data []byte
 }
 
-// longAgo as a deadline interrupts what waits for the network.
-var longAgo = time.Unix(1, 0)
-
-// Conn is one end of a WebSocket connection. [Accept] and [Dial] make it.
+// Conn is one end of a WebSocket connection. [Accept] and [Dial] make it, for
+// reading with [Conn.Read], and so does a [Handler], which is called instead.
 //
-// One goroutine at a time may read; any number may write, ping and close.
-// A Conn must be closed with [Conn.Close] or [Conn.CloseNow], also after an
-// error, or its socket leaks.
+// One goroutine at a time may read; any number may write, send, ping and close.
+// A Conn of Accept or Dial must be closed with [Conn.Close] or [Conn.CloseNow],
+// also after an error, or its socket leaks; that of a Handler ends by itself.
 type Conn struct {
+	// Value is the application's own. The package never touches it.
+	Value any
+
 	// Fixed after construction.
-	nc           net.Conn
-	client       bool // the role: masks what it sends, expects unmasked frames
-	vectored     bool // nc takes several buffers in one system call
-	subprotocol  string
-	bounds       *bounds
-	closeReply   func(StatusCode) StatusCode
-	bareRefusals bool
-	readTurn     chan struct{} // holds one token while somebody reads
-	writeTurn    chan struct{} // holds one token while somebody writes
-	done         chan struct{} // closed when the connection has ended
+	bounds      *bounds
+	stats       *Stats
+	limits      *Limits    // that admitted it
+	admitted    netip.Addr // under which they count it
+	handler     *Handler
+	reading     *reading   // how Read reads; nil: handler is called
+	link        *link      // the net.Conn; nil: a loop has the socket
+	deflate     *deflating // nil: messages are not compressed
+	replies     *replies   // nil: close frames are answered as they come
+	subprotocol string
+	remote      netip.AddrPort // of a socket in a loop
+	local       netip.AddrPort
+	client      bool // the role: masks what it sends, expects unmasked frames
 
-	// Owned by the holder of readTurn.
-	in       inbound
-	inCancel interrupt
+	// Of a socket in a loop.
+	loop   *loop
+	socket socket
 
-	// Owned by the holder of writeTurn.
-	out       outbound
-	outCancel interrupt
+	// Owned by whoever reads.
+	in inbound
 
-	// pongDue says that pong waits for the write turn. It changes under mu, but
-	// endWrite looks without.
-	pongDue atomic.Bool
+	// detached: a handler takes its time, and messages wait in the backlog.
+	detached atomic.Bool
+	quiet    atomic.Bool   // we have said goodbye: no more messages are handed on
+	deaf     atomic.Bool   // nothing that comes in is looked at any more
+	paused   atomic.Uint32 // why nothing is read
 
-	// Guarded by mu, which is never held across I/O.
-	mu     sync.Mutex
-	err    error  // why the connection has ended
-	pong   []byte // payload of the latest unanswered ping
-	pings  []pingWaiter
-	pingID uint64
+	// Guarded by mu, which is never held across I/O or while user code runs.
+	mu    sync.Mutex
+	out   outbound
+	phase phase
+	err   error // why the connection has ended
+	why   error // why it is going to
+	extra *extra
 }
 
-// newConn returns a connection on nc. early holds what arrived behind the
+// phase is how far a connection of a Handler has come.
+type phase uint8
+
+const (
+	phaseOpen    phase = iota
+	phaseClosing       // our close frame is on its way, the peer's awaited
+	phaseHangUp        // all is said; when it has left, the socket is closed
+	phaseLinger        // our half is closed; the peer is given time to read it
+	phaseEnded         // the handler has been told
+)
+
+// extra is what few connections have at a time.
+type extra struct {
+	done     chan struct{}   // closed when the connection has ended; nil: nobody asked
+	writers  []chan struct{} // who waits for the turn
+	composed chan struct{}   // closed when the Writer of the moment is done
+	later    *queue          // messages sent meanwhile
+	writable chan struct{}   // the writer who waits for room in the socket
+	pings    []pingWaiter
+	pingID   uint64
+	lastPong []byte // owed, beyond the limit of those that may wait
+	pongDue  bool
+	sets     []*Set
+	deadline time.Time // when the loop loses its patience
+	expired  reason    // and what for
+	waitsDue bool      // it is on its loop's list
+	backlog  []waitingMessage
+	backSize int
+	early    *buffer     // what came with the handshake
+	timer    *time.Timer // keeps the deadline of a connection without a loop
+	resumed  chan struct{}
+	linger   bool // the peer is to read our close frame before the socket is closed
+}
+
+// replies are a server's ways of closing.
+type replies struct {
+	closeReply func(StatusCode) StatusCode
+	bare       bool
+}
+
+// newConn returns a connection on nc for Read. early holds what arrived behind the
 // handshake.
 func newConn(nc net.Conn, client bool, l *Limits, early []byte) *Conn {
-	c := &Conn{
-		nc:        nc,
-		client:    client,
-		bounds:    l.bounds(),
-		readTurn:  make(chan struct{}, 1),
-		writeTurn: make(chan struct{}, 1),
-		done:      make(chan struct{}),
-	}
-	switch nc.(type) {
-	case *net.TCPConn, *net.UnixConn:
-		c.vectored = true
-	}
-	c.in.buf = make([]byte, max(readBufferBytes, len(early)))
-	c.in.w = copy(c.in.buf, early)
+	c := &Conn{bounds: l.bounds(), limits: l, client: client, link: newLink(nc)}
+	c.reading = newReading(early)
 	return c
+}
+
+// opened is called when the handshake has succeeded.
+func (c *Conn) opened(s *Stats) {
+	c.stats = s
+	s.connOpened()
 }
 
 // Subprotocol returns the subprotocol agreed on in the handshake, or "".
@@ -104,35 +145,59 @@ func (c *Conn) Subprotocol() string { return c.subprotocol }
 
 // RemoteAddr returns the network address of the peer, or of the proxy in front
 // of it.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr {
+	if c.link != nil {
+		return c.link.nc.RemoteAddr()
+	}
+	return socketAddr(c.remote)
+}
 
-// take waits for turn, the right to read or to write.
-func (c *Conn) take(ctx context.Context, turn chan struct{}) error {
-	select {
-	case turn <- struct{}{}:
-		return nil
-	default:
+// LocalAddr returns the network address of this end.
+func (c *Conn) LocalAddr() net.Addr {
+	if c.link != nil {
+		return c.link.nc.LocalAddr()
 	}
-	select {
-	case turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctxError(ctx)
-	case <-c.done:
-		return c.ended()
+	return socketAddr(c.local)
+}
+
+func socketAddr(a netip.AddrPort) net.Addr {
+	if !a.IsValid() {
+		return &net.UnixAddr{Net: "unix"}
 	}
+	return net.TCPAddrFromAddrPort(a)
+}
+
+// Done returns a channel that is closed when the connection has ended.
+func (c *Conn) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.doneLocked()
+}
+
+func (c *Conn) doneLocked() chan struct{} {
+	x := c.more()
+	if x.done == nil {
+		x.done = make(chan struct{})
+		if c.err != nil {
+			close(x.done)
+		}
+	}
+	return x.done
+}
+
+// more returns the extra. The caller has mu.
+func (c *Conn) more() *extra {
+	if c.extra == nil {
+		c.extra = new(extra)
+	}
+	return c.extra
 }
 
 // ended returns why the connection has ended, or nil while it lives.
 func (c *Conn) ended() error {
-	select {
-	case <-c.done:
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.err
-	default:
-		return nil
-	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
 }
 
 // end closes the socket. The first err is what everyone gets to see from now on.
@@ -143,77 +208,141 @@ func (c *Conn) end(err error) {
 		return
 	}
 	c.err = err
-	close(c.done)
-	c.inCancel.abandon()
-	c.outCancel.abandon()
+	if q := c.out.queue; q != nil {
+		c.out.queue = nil
+		q.free()
+	}
+	x := c.extra
+	if x != nil && x.done != nil {
+		close(x.done)
+	}
+	if x != nil && x.writable != nil {
+		signal(x.writable)
+	}
+	if c.link != nil {
+		c.link.in.abandon()
+		c.link.out.abandon()
+	}
 	c.mu.Unlock()
-	closeSocket(c.nc)
+	if c.reading != nil {
+		signal(c.reading.ready)
+	}
+	c.deaf.Store(true)
+	c.closeSocket()
+	c.countEnd(err)
+	c.leaveSets()
+	if c.handler != nil {
+		c.ending()
+	}
 }
 
-// closeSocket closes the socket under TLS rather than the TLS connection, whose
-// Close may wait five seconds for a peer that does not read. Who wants to say
-// goodbye calls closeWrite first.
-func closeSocket(nc net.Conn) {
-	if t, ok := nc.(*tls.Conn); ok {
-		nc = t.NetConn()
+// countEnd tells the statistics and the limits that a connection is gone.
+func (c *Conn) countEnd(err error) {
+	c.limits.leave(c.admitted)
+	if c.stats == nil {
+		return
 	}
-	nc.Close()
+	c.stats.connClosed(closedWith(err))
+	var broken *ProtocolError
+	if errors.As(err, &broken) {
+		c.stats.drop(broken.drop)
+	} else if closedWith(err) == StatusAbnormal && !errors.Is(err, net.ErrClosed) && err != ErrSlow {
+		c.stats.drop(dropNetwork)
+	}
+}
+
+// closedWith is the status under which a connection that ended with err is known.
+func closedWith(err error) StatusCode {
+	var closed *CloseError
+	var broken *ProtocolError
+	switch {
+	case errors.As(err, &closed):
+		return closed.Code
+	case errors.As(err, &broken):
+		return broken.Code
+	}
+	return StatusAbnormal
+}
+
+func addrOf(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		ap := t.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	return netip.AddrPort{}
+}
+
+func (c *Conn) drop(r reason) { c.stats.drop(r) }
+
+// closeSocket closes what the connection stands on.
+func (c *Conn) closeSocket() {
+	if c.link != nil {
+		c.link.close()
+		return
+	}
+	c.loop.remove(c)
+	c.socket.release()
 }
 
 // closeWrite ends our half of the stream, where the network knows halves.
 func (c *Conn) closeWrite() {
-	if half, ok := c.nc.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
+	if c.link != nil {
+		c.link.closeWrite()
+		return
 	}
+	c.socket.closeWrite()
 }
 
-// interrupt lets the end of a context break off a blocked read or write by
-// moving its deadline into the past. It stays in place between calls as long as
-// they bring the same context, so that a loop over one context allocates once.
-type interrupt struct {
-	done  <-chan struct{} // of the context watched; nil: none is
-	stop  func() bool     // guarded by Conn.mu, because end calls it too
-	fired chan struct{}   // closed when the deadline has been moved
-}
-
-// watch makes ctx the one that interrupts, and reports whether it had to put the
-// deadline back to none because the context before had ended.
-func (c *Conn) watch(ctx context.Context, i *interrupt, setDeadline func(net.Conn, time.Time) error) (moved bool) {
-	if ctx.Done() == i.done {
-		return false
+// takeTurn waits for the right to write.
+func (c *Conn) takeTurn(ctx context.Context) error {
+	c.mu.Lock()
+	switch {
+	case c.err != nil:
+		defer c.mu.Unlock()
+		return c.err
+	case ctx.Err() != nil:
+		c.mu.Unlock()
+		return ctxError(ctx)
+	case !c.out.turn:
+		c.out.turn = true
+		c.mu.Unlock()
+		return nil
+	}
+	x := c.more()
+	mine, done := make(chan struct{}), c.doneLocked()
+	x.writers = append(x.writers, mine)
+	c.mu.Unlock()
+	select {
+	case <-mine:
+		return nil
+	case <-ctx.Done():
+	case <-done:
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return false
+	if i := slices.Index(x.writers, mine); i >= 0 {
+		x.writers = slices.Delete(x.writers, i, i+1)
+		err := c.err
+		c.mu.Unlock()
+		if err == nil {
+			err = ctxError(ctx)
+		}
+		return err
 	}
-	if i.stop != nil && !i.stop() {
-		<-i.fired // it needs no lock to get there
-		setDeadline(c.nc, time.Time{})
-		moved = true
+	err := c.err
+	if err == nil {
+		err = ctxError(ctx)
 	}
-	*i = interrupt{}
-	if ctx.Done() == nil {
-		return moved
-	}
-	fired := make(chan struct{})
-	i.done, i.fired = ctx.Done(), fired
-	i.stop = context.AfterFunc(ctx, func() {
-		setDeadline(c.nc, longAgo)
-		close(fired)
-	})
-	return moved
+	c.finishTurn() // it was ours already
+	return err
 }
 
-// abandon lets go of the context of a connection that has ended.
-func (i *interrupt) abandon() {
-	if i.stop != nil {
-		i.stop()
+// signal wakes whoever waits on a channel with room for one.
+func signal(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
 	}
 }
-
-func setReadDeadline(nc net.Conn, t time.Time) error  { return nc.SetReadDeadline(t) }
-func setWriteDeadline(nc net.Conn, t time.Time) error { return nc.SetWriteDeadline(t) }
 
 // ctxError is what an operation returns when its context has ended. The
 // connection lives on.

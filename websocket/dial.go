@@ -61,6 +61,10 @@ type DialOptions struct {
 	// HTTP/1.1.
 	HTTP2 bool
 
+	// Compression is what the client offers: permessage-deflate (RFC 7692). Nil
+	// means that messages are not compressed.
+	Compression *Compression
+
 	// Limits bounds what the server may do, and how long things may take. Nil means
 	// the defaults.
 	Limits *Limits
@@ -96,12 +100,24 @@ func (e *HandshakeError) Unwrap() error { return e.Err }
 // the HandshakeTimeout of its Limits, limit Dial only, with proxies and redirects;
 // they do not end the connection later. Every error is a [*HandshakeError].
 func Dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
+	c, err := dial(ctx, rawURL, o)
+	if err != nil {
+		return nil, err
+	}
+	if c.attach(); c.link == nil {
+		c.listen(true)
+	}
+	return c, nil
+}
+
+// dial performs the handshake; the connection still stands on its net.Conn.
+func dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
 	if o == nil {
 		o = &DialOptions{}
 	}
 	within, cancel := context.WithTimeout(ctx, o.Limits.handshakeTimeout())
 	defer cancel()
-	c, err := dial(within, rawURL, o)
+	c, err := dialFollowing(within, rawURL, o)
 	if err == nil {
 		return c, nil
 	}
@@ -116,9 +132,9 @@ func Dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
 	return nil, err
 }
 
-// dial follows redirects until a connection is open, or a *HandshakeError says why
-// none is.
-func dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
+// dialFollowing follows redirects until a connection is open, or a *HandshakeError
+// says why none is.
+func dialFollowing(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
 	header := o.Header
 	u, err := url.Parse(rawURL)
 	if err == nil {
@@ -208,6 +224,9 @@ func setHandshakeHeader(h http.Header, o *DialOptions) {
 	h.Set("Sec-WebSocket-Version", "13")
 	h.Set("Sec-WebSocket-Key", base64.StdEncoding.EncodeToString(nonce[:]))
 	h.Del("Sec-WebSocket-Extensions")
+	if offer := o.Compression.offer(); offer != "" {
+		h.Set("Sec-WebSocket-Extensions", offer)
+	}
 	h.Del("Sec-WebSocket-Protocol")
 	if len(o.Subprotocols) > 0 {
 		h.Set("Sec-WebSocket-Protocol", strings.Join(o.Subprotocols, ", "))
@@ -342,6 +361,10 @@ func upgrade(ctx context.Context, nc net.Conn, req *http.Request, o *DialOptions
 func newClient(nc net.Conn, resp *http.Response, early []byte, o *DialOptions) *Conn {
 	c := newConn(nc, true, o.Limits, early)
 	c.subprotocol = resp.Header.Get("Sec-WebSocket-Protocol")
+	if p, ok, err := o.Compression.confirm(resp.Header["Sec-Websocket-Extensions"]); ok && err == nil {
+		c.useDeflate(p)
+	}
+	c.opened(o.Stats)
 	return c
 }
 
@@ -367,10 +390,9 @@ func checkUpgraded(resp *http.Response, req *http.Request, o *DialOptions) error
 func checkChoices(h http.Header, o *DialOptions) error {
 	chosen := h["Sec-Websocket-Protocol"]
 	switch {
-	case len(h["Sec-Websocket-Extensions"]) != 0:
-		return errors.New("the server chose an extension that was not offered")
 	case len(chosen) > 1 || len(chosen) == 1 && !slices.Contains(o.Subprotocols, chosen[0]):
 		return errors.New("the server chose a subprotocol that was not offered")
 	}
-	return nil
+	_, _, err := o.Compression.confirm(h["Sec-Websocket-Extensions"])
+	return err
 }

@@ -29,23 +29,25 @@ const (
 type header struct {
 	fin    bool
 	op     opcode
+	rsv1   bool // of a compressed message (RFC 7692 §6)
 	masked bool
 	key    [4]byte
 	length int64 // never negative: the top bit is refused on arrival
 }
 
 // parseHeader reads the header at the start of p, as it arrives from a client
-// (fromClient) or from a server. It returns how many bytes the header took;
+// (fromClient) or from a server, where deflate tells whether messages may be
+// compressed. It returns how many bytes the header took;
 // zero means that p is too short. What can be refused on the first two bytes is
 // refused on them: a peer must not be able to keep us waiting for the rest of
 // an impossible header.
-func parseHeader(p []byte, fromClient bool) (h header, n int, err error) {
+func parseHeader(p []byte, fromClient, deflate bool) (h header, n int, err error) {
 	if len(p) < 2 {
 		return header{}, 0, nil
 	}
-	h = header{fin: p[0]&0x80 != 0, op: opcode(p[0] & 0x0F), masked: p[1]&0x80 != 0}
+	h = header{fin: p[0]&0x80 != 0, op: opcode(p[0] & 0x0F), rsv1: p[0]&0x40 != 0, masked: p[1]&0x80 != 0}
 	short := p[1] & 0x7F
-	if err := checkHeader(h, p[0]&0x70, short, fromClient); err != nil {
+	if err := checkHeader(h, p[0]&0x30, short, fromClient, deflate); err != nil {
 		return header{}, 0, err
 	}
 	n = headerBytes(short, h.masked)
@@ -61,12 +63,14 @@ func parseHeader(p []byte, fromClient bool) (h header, n int, err error) {
 	return h, n, nil
 }
 
-func checkHeader(h header, rsv, short byte, fromClient bool) error {
+func checkHeader(h header, rsv, short byte, fromClient, deflate bool) error {
 	switch {
-	case rsv != 0: // RFC 6455 §5.2: no extension has been negotiated that defines them
+	case rsv != 0, h.rsv1 && !deflate: // RFC 6455 §5.2: no extension has been negotiated that defines them
 		return protocolError("a reserved bit is set")
 	case h.op > opBinary && h.op < opClose, h.op > opPong: // RFC 6455 §5.2
 		return protocolError(fmt.Sprintf("opcode %#x is reserved", byte(h.op)))
+	case h.rsv1 && h.op != opText && h.op != opBinary: // RFC 7692 §6.1: on the first frame of a message only
+		return protocolError("the bit for compression is set where no message begins")
 	case fromClient && !h.masked: // RFC 6455 §5.1
 		return protocolError("a frame from a client must be masked")
 	case !fromClient && h.masked: // RFC 6455 §5.1
@@ -77,6 +81,17 @@ func checkHeader(h header, rsv, short byte, fromClient bool) error {
 		return protocolError("a control frame is longer than 125 bytes")
 	}
 	return nil
+}
+
+// shortLength is what stands in the second byte of a header for length.
+func shortLength(length int64) byte {
+	switch {
+	case length <= 125:
+		return byte(length)
+	case length <= 0xFFFF:
+		return 126
+	}
+	return 127
 }
 
 // headerBytes is the length of a header whose second byte announces short.
@@ -123,17 +138,18 @@ func appendHeader(dst []byte, h header) []byte {
 	if h.fin {
 		first |= 0x80
 	}
+	if h.rsv1 {
+		first |= 0x40
+	}
 	if h.masked {
 		second = 0x80
 	}
-	switch {
-	case h.length <= 125:
-		dst = append(dst, first, second|byte(h.length))
-	case h.length <= 0xFFFF:
-		dst = append(dst, first, second|126)
+	short := shortLength(h.length)
+	dst = append(dst, first, second|short)
+	switch short {
+	case 126:
 		dst = binary.BigEndian.AppendUint16(dst, uint16(h.length))
-	default:
-		dst = append(dst, first, second|127)
+	case 127:
 		dst = binary.BigEndian.AppendUint64(dst, uint64(h.length))
 	}
 	if h.masked {

@@ -14,11 +14,11 @@ func TestHeadersAreWrittenAndReadBack(t *testing.T) {
 			}
 			wire := appendHeader(nil, want)
 			for cut := range wire {
-				if _, n, err := parseHeader(wire[:cut], masked); n != 0 || err != nil {
+				if _, n, err := parseHeader(wire[:cut], masked, false); n != 0 || err != nil {
 					t.Errorf("length %d cut at %d: got %d, %v, want more to be asked for", length, cut, n, err)
 				}
 			}
-			got, n, err := parseHeader(wire, masked)
+			got, n, err := parseHeader(wire, masked, false)
 			if got != want || n != len(wire) || err != nil {
 				t.Errorf("length %d: got %+v, %d, %v, want %+v, %d", length, got, n, err, want, len(wire))
 			}
@@ -43,7 +43,7 @@ func TestHeadersOfTheRFCExamples(t *testing.T) { // RFC 6455 §5.7
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, n, err := parseHeader(tt.wire, tt.fromClient)
+			got, n, err := parseHeader(tt.wire, tt.fromClient, false)
 			if got != tt.want || n != len(tt.wire) || err != nil {
 				t.Errorf("got %+v, %d, %v, want %+v", got, n, err, tt.want)
 			}
@@ -87,17 +87,18 @@ func TestUTF8IsCheckedAcrossCuts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			in := inbound{op: opText}
+			part := partial{op: opText, msg: new(buffer)}
 			data := []byte(tt.text)
 			var err error
 			for end := 0; end <= len(data) && err == nil; end++ {
-				err = in.check(data[:end], end == len(data))
+				part.msg.b = data[:end]
+				err = part.check(end == len(data))
 			}
 			if got := err == nil; got != tt.ok {
 				t.Errorf("byte by byte: got %v, want ok %v", err, tt.ok)
 			}
-			in = inbound{op: opText}
-			if got := in.check(data, true) == nil; got != tt.ok {
+			part = partial{op: opText, msg: &buffer{data}}
+			if got := part.check(true) == nil; got != tt.ok {
 				t.Errorf("at once: got ok %v, want %v", got, tt.ok)
 			}
 		})

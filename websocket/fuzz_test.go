@@ -18,7 +18,7 @@ func FuzzHeader(f *testing.F) {
 	f.Add([]byte{0x82, 0x7F, 0, 0, 0, 0, 0, 1, 0, 0}, false)
 	f.Add([]byte{0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}, true)
 	f.Fuzz(func(t *testing.T, p []byte, fromClient bool) {
-		h, n, err := parseHeader(p, fromClient)
+		h, n, err := parseHeader(p, fromClient, false)
 		if err != nil || n == 0 {
 			return
 		}
@@ -67,8 +67,8 @@ func FuzzConn(f *testing.F) {
 					t.Fatalf("text %q is not UTF-8", m.Data)
 				}
 				got = append(got, string(m.Data))
-				if c.in.lent != nil && cap(c.in.lent.b) > 4*limit {
-					t.Fatalf("%d bytes of room for %d", cap(c.in.lent.b), limit)
+				if lent := c.reading.lent; lent != nil && cap(lent.b) > 4*limit {
+					t.Fatalf("%d bytes of room for %d", cap(lent.b), limit)
 				}
 			}
 			if strings.Join(got, "|") != strings.Join(want, "|") || len(got) != len(want) {
@@ -135,7 +135,7 @@ func readPlainly(input []byte, fromClient bool, limit int) (messages []string) {
 		if fragments++; !fin && len(payload) == 0 {
 			empties++
 		}
-		if fragments > maxFragments || empties > maxEmptyFragments {
+		if fragments > int(defaults.bounds().fragments) || empties > int(defaults.bounds().empties) {
 			return messages
 		}
 		message = append(message, payload...)

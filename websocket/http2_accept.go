@@ -23,7 +23,7 @@ func isExtendedConnect(r *http.Request) bool {
 // checkExtendedConnect goes through RFC 8441 §5: what RFC 6455 §4.2.1 wants, but
 // for what has become a matter of HTTP/2.
 func checkExtendedConnect(r *http.Request) *refusal {
-	refuse := func(status int, reason string) *refusal { return &refusal{status, errors.New(reason)} }
+	refuse := func(status int, reason string) *refusal { return &refusal{status: status, err: errors.New(reason)} }
 	version := r.Header["Sec-Websocket-Version"]
 	switch {
 	case !isExtendedConnect(r):
@@ -182,7 +182,11 @@ func (s *serverStream) Close() error {
 // unless c is a stream of HTTP/2, and otherwise some microseconds after c has
 // ended. The handler must not return before.
 func (c *Conn) awaitStream() {
-	if s, ok := c.nc.(*serverStream); ok {
+	if c.link == nil {
+		return
+	}
+	if s, ok := c.link.nc.(*serverStream); ok {
+		<-c.Done()
 		s.movers.Wait()
 	}
 }

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"slices"
 )
 
@@ -27,7 +28,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return ctxError(ctx)
-	case <-c.done:
+	case <-c.Done():
 		return c.ended()
 	}
 }
@@ -35,10 +36,9 @@ func (c *Conn) Ping(ctx context.Context) error {
 // writePing numbers pings in the order in which they leave: the pong of one
 // answers those before it.
 func (c *Conn) writePing(ctx context.Context) (waiter pingWaiter, err error) {
-	if err := c.beginWrite(ctx); err != nil {
+	if err := c.beginWrite(ctx, false); err != nil {
 		return waiter, err
 	}
-	defer c.endWrite(ctx)
 	waiter = c.addPing()
 	var payload [8]byte
 	binary.BigEndian.PutUint64(payload[:], waiter.id)
@@ -52,16 +52,17 @@ func (c *Conn) writePing(ctx context.Context) (waiter pingWaiter, err error) {
 func (c *Conn) addPing() pingWaiter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pingID++
-	waiter := pingWaiter{id: c.pingID, pong: make(chan struct{})}
-	c.pings = append(c.pings, waiter)
+	x := c.more()
+	x.pingID++
+	waiter := pingWaiter{id: x.pingID, pong: make(chan struct{})}
+	x.pings = append(x.pings, waiter)
 	return waiter
 }
 
 func (c *Conn) removePing(id uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pings = slices.DeleteFunc(c.pings, func(w pingWaiter) bool { return w.id == id })
+	c.extra.pings = slices.DeleteFunc(c.extra.pings, func(w pingWaiter) bool { return w.id == id })
 }
 
 // pongArrived wakes the ping that payload answers and all before it: a peer may
@@ -74,10 +75,11 @@ func (c *Conn) pongArrived(payload []byte) {
 	id := binary.BigEndian.Uint64(payload)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !slices.ContainsFunc(c.pings, func(w pingWaiter) bool { return w.id == id }) {
+	x := c.extra
+	if x == nil || !slices.ContainsFunc(x.pings, func(w pingWaiter) bool { return w.id == id }) {
 		return
 	}
-	c.pings = slices.DeleteFunc(c.pings, func(w pingWaiter) bool {
+	x.pings = slices.DeleteFunc(x.pings, func(w pingWaiter) bool {
 		if w.id > id {
 			return false
 		}
@@ -86,49 +88,45 @@ func (c *Conn) pongArrived(payload []byte) {
 	})
 }
 
-// answerPing sees to it that the pong leaves. It does not wait for a writer:
-// two peers whose readers wait for their writers would stand still. The pong of
-// the latest ping replaces one still waiting (RFC 6455 §5.5.3), so a flood of
-// pings queues nothing.
-func (c *Conn) answerPing(ctx context.Context, payload []byte) {
-	c.mu.Lock()
-	c.pong = append(c.pong[:0], payload...)
-	c.pongDue.Store(true)
-	c.mu.Unlock()
-	c.flushPong(ctx)
+// SendPing sends a ping and does not wait: a [Handler]'s OnPong is told of the
+// answer. The payload has at most 125 bytes (RFC 6455 §5.5); a longer one is an
+// error. It is otherwise like [Conn.Send].
+func (c *Conn) SendPing(payload []byte) error {
+	if len(payload) > maxControlBytes {
+		return fmt.Errorf("websocket: a ping has %d bytes at most", maxControlBytes)
+	}
+	return c.enqueue(header{op: opPing}, payload)
 }
 
-// flushPong sends the waiting pong unless somebody is writing; then it is sent
-// by the endWrite that follows.
-func (c *Conn) flushPong(ctx context.Context) {
-	for c.pongDue.Load() {
-		select {
-		case c.writeTurn <- struct{}{}:
-		default:
-			return
-		}
-		err := c.writePong(ctx)
-		<-c.writeTurn
-		if err != nil {
-			return
-		}
+// answerPing queues the pong. When too many wait already, because the peer does not
+// read, only the latest ping is answered (RFC 6455 §5.5.3), so a flood of pings
+// queues little. The reader never waits for a writer: two peers whose readers did would
+// stand still.
+func (c *Conn) answerPing(payload []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil || c.out.closeSent {
+		return
 	}
+	if c.out.pongs >= c.bounds.pongs {
+		x := c.more()
+		x.lastPong = append(x.lastPong[:0], payload...)
+		x.pongDue = true
+		c.drop(dropPendingPongs)
+		return
+	}
+	c.out.pongs++
+	c.put(header{op: opPong}, payload)
 }
 
-// writePong sends the waiting pong. When ctx ends first the pong goes on waiting.
-// The caller has the write turn.
-func (c *Conn) writePong(ctx context.Context) error {
-	var scratch [maxControlBytes]byte
-	c.mu.Lock()
-	due := c.pongDue.Swap(false)
-	payload := append(scratch[:0], c.pong...)
-	c.mu.Unlock()
-	if !due || c.out.closeSent {
-		return nil
+// owePong queues the pong that had to wait, when the queue is empty again. The caller
+// has mu.
+func (c *Conn) owePong() {
+	x := c.extra
+	if x == nil || !x.pongDue || c.out.queue != nil || c.err != nil || c.out.closeSent {
+		return
 	}
-	err := c.writeControl(ctx, opPong, payload)
-	if err != nil && c.ended() == nil {
-		c.pongDue.Store(true)
-	}
-	return err
+	x.pongDue = false
+	c.out.pongs++
+	c.put(header{op: opPong}, x.lastPong)
 }

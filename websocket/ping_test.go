@@ -67,16 +67,16 @@ func TestAPingWithoutAnAnswerEndsWithItsContext(t *testing.T) {
 		if err := c.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Ping: got %v, want the deadline", err)
 		}
-		if c.ended() != nil || len(c.pings) != 0 {
-			t.Errorf("after Ping: ended %v, %d waiters, want a living connection and none", c.ended(), len(c.pings))
+		if c.ended() != nil || len(c.extra.pings) != 0 {
+			t.Errorf("after Ping: ended %v, %d waiters, want a living connection and none", c.ended(), len(c.extra.pings))
 		}
 	})
 }
 
-func TestAFloodOfPingsQueuesOnlyTheLatestPong(t *testing.T) {
+func TestAFloodOfPingsQueuesSomePongsAndTheLatest(t *testing.T) {
 	inBubble(t, func(t *testing.T) { // the peer does not read what it provokes
 		a, b := memoryNetwork(1000)
-		c, peer := newConn(a, false, nil, nil), &rawPeer{t, b}
+		c, peer := newConn(a, false, &Limits{ControlFrames: 1 << 20, PendingPongs: 3}, nil), &rawPeer{t, b}
 		defer c.CloseNow()
 		stalled := make(chan error)
 		go func() { stalled <- c.Write(context.Background(), Message{Binary, make([]byte, 1500)}) }()
@@ -89,15 +89,17 @@ func TestAFloodOfPingsQueuesOnlyTheLatestPong(t *testing.T) {
 			peer.send(maskedText("reading goes on"))
 		}()
 		wantMessage(t, c, Text, "reading goes on")
-		if got := cap(c.pong); got > 2*maxControlBytes {
-			t.Errorf("%d bytes of pongs wait, want one pong", got)
+		if got := c.out.queue.frames; got != 3 {
+			t.Errorf("%d pongs wait, want 3", got)
 		}
 		peer.receive()
 		if err := <-stalled; err != nil {
 			t.Fatalf("Write: %v", err)
 		}
-		if got, want := peer.receive(), fmt.Sprintf("ping %d", flood-1); got.first != 0x8A || string(got.payload) != want {
-			t.Errorf("got %#x %q, want the pong of %q", got.first, got.payload, want)
+		for _, i := range []int{0, 1, 2, flood - 1} {
+			if got, want := peer.receive(), fmt.Sprintf("ping %d", i); got.first != 0x8A || string(got.payload) != want {
+				t.Errorf("got %#x %q, want the pong of %q", got.first, got.payload, want)
+			}
 		}
 	})
 }
@@ -107,8 +109,11 @@ func TestAFloodOfPingsToAFullSocketMeetsTheWriteTimeout(t *testing.T) {
 		a, b := memoryNetwork(1000)
 		c := newConn(a, false, nil, nil)
 		defer c.CloseNow()
+		flooded := make(chan struct{})
 		go func() {
+			defer close(flooded)
 			for {
+				time.Sleep(10 * time.Millisecond)
 				if _, err := b.Write(masked(0x89, make([]byte, 125))); err != nil {
 					return
 				}
@@ -121,5 +126,6 @@ func TestAFloodOfPingsToAFullSocketMeetsTheWriteTimeout(t *testing.T) {
 		if got := time.Since(start); got > 13*time.Second {
 			t.Errorf("the flood ended after %v", got)
 		}
+		<-flooded
 	})
 }

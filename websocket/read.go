@@ -2,43 +2,45 @@ package websocket
 
 import (
 	"context"
-	"fmt"
 	"iter"
-	"unicode/utf8"
+	"sync/atomic"
+	"time"
 )
 
 const (
-	// readBufferBytes is the read buffer of a connection. A message that fits in
-	// it whole is handed out where it lies.
-	readBufferBytes = 4 << 10
-
-	// firstBlockBytes is how much room the header of a large frame is believed
-	// for. The rest is allocated as the bytes arrive.
-	firstBlockBytes = 64 << 10
-
-	// A message of many tiny fragments costs far more to read than its bytes
-	// (CVE-2026-48779), and one of empty fragments costs no bytes at all.
-	maxFragments      = 16 << 10
-	maxEmptyFragments = 256
+	readBytes  = 4 << 10  // the buffer a connection that waits for a net.Conn keeps
+	chunkBytes = 64 << 10 // what is read at once from a peer that sends much
 )
 
-// inbound is the reading half of a connection. All of its state lives here and
-// not on a stack: a cancelled Read stops anywhere, and the next goes on.
-type inbound struct {
-	buf  []byte
-	r, w int // buf[r:w] has arrived and is not yet consumed
+// reading is how [Conn.Read] reads.
+type reading struct {
+	turn  chan struct{} // holds one token while somebody reads
+	ready chan struct{} // the loop says: there is something to read, or it is over
 
-	frame   header
-	inFrame bool  // frame's header is read, its payload is not
-	got     int64 // bytes of the payload that have been unmasked and checked
+	readable atomic.Bool // something has come since the last read
+	hungUp   atomic.Bool // the end of the stream has come too
 
-	op        opcode // of the message under way; opContinuation: none is
-	size      int64  // payload announced by its frames so far
-	fragments int
-	empties   int
-	checked   int     // bytes found to be UTF-8
-	msg       *buffer // the message as far as assembled; nil: none, or it lies in buf
-	lent      *buffer // under the message the caller holds
+	// Owned by the holder of turn.
+	chunk  *buffer // what was read last; nil: nothing of it is in use
+	rest   []byte  // the part of it that is not yet taken apart
+	lent   *buffer // under the message the caller holds, if it is not in chunk
+	short  bool    // the last read has emptied the socket
+	plenty bool    // the peer sends much
+	corked bool
+
+	// Guarded by Conn.mu.
+	timer *time.Timer // ends the cork
+	timed bool
+}
+
+func newReading(early []byte) *reading {
+	r := &reading{turn: make(chan struct{}, 1), ready: make(chan struct{}, 1)}
+	if len(early) > 0 {
+		r.chunk = getBuffer(len(early))
+		r.chunk.b = append(r.chunk.b, early...)
+		r.rest = r.chunk.b
+	}
+	return r
 }
 
 // Read returns the next message. Its Data is valid until the next call of Read.
@@ -57,11 +59,12 @@ type inbound struct {
 //   - Any other: the network failed; io.ErrUnexpectedEOF if the peer went away
 //     without a close frame.
 func (c *Conn) Read(ctx context.Context) (Message, error) {
-	if err := c.take(ctx, c.readTurn); err != nil {
+	if err := c.beginRead(ctx); err != nil {
 		return Message{}, err
 	}
-	defer func() { <-c.readTurn }()
-	return c.readMessage(ctx)
+	m, err := c.readMessage(ctx)
+	<-c.reading.turn
+	return m, err
 }
 
 // Messages returns an iterator over [Conn.Read]. A message's Data is valid until
@@ -77,285 +80,215 @@ func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	}
 }
 
-// readMessage reads frames until a message is whole. The caller has the read turn.
+// beginRead takes the right to read.
+func (c *Conn) beginRead(ctx context.Context) error {
+	if c.reading == nil {
+		return errHandled
+	}
+	turn := c.reading.turn
+	select {
+	case turn <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctxError(ctx)
+	case <-c.Done():
+		return c.ended()
+	}
+}
+
+// readMessage reads until a message is whole. The caller has the right to.
 func (c *Conn) readMessage(ctx context.Context) (Message, error) {
-	if err := c.ended(); err != nil {
+	e, err := c.readEvent(ctx, false)
+	if err != nil {
 		return Message{}, err
 	}
-	c.watch(ctx, &c.inCancel, setReadDeadline)
+	m, buf, err := c.complete(e)
+	if err != nil {
+		return Message{}, c.readFailed(ctx, err)
+	}
+	c.reading.lent = buf
+	return m, nil
+}
+
+// readEvent reads until a message is whole, or some of it is there, if piecewise
+// asks for that.
+func (c *Conn) readEvent(ctx context.Context, piecewise bool) (event, error) {
+	if err := c.ended(); err != nil {
+		return event{}, err
+	}
+	if c.link != nil {
+		c.watch(ctx, &c.link.in, setReadDeadline)
+	}
 	if ctx.Err() != nil {
-		return Message{}, ctxError(ctx)
+		return event{}, ctxError(ctx)
 	}
-	c.in.reclaim()
+	r := c.reading
+	r.reclaim()
 	for {
-		m, whole, err := c.readFrame(ctx)
-		if err != nil {
-			return Message{}, c.readFailed(ctx, err)
-		}
-		if whole {
-			return m, nil
-		}
-	}
-}
-
-// readFrame reads one frame, or what is still missing of it. whole reports that
-// it completed a message.
-func (c *Conn) readFrame(ctx context.Context) (m Message, whole bool, err error) {
-	in := &c.in
-	if !in.inFrame {
-		if err := c.readHeader(); err != nil {
-			return Message{}, false, err
-		}
-	}
-	if in.frame.op.isControl() {
-		return Message{}, false, c.readControl(ctx)
-	}
-	if in.inPlace() {
-		return c.readInPlace()
-	}
-	return c.readAssembled()
-}
-
-func (c *Conn) readHeader() error {
-	in := &c.in
-	for {
-		h, n, err := parseHeader(in.buf[in.r:in.w], !c.client)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			if err := c.fill(); err != nil {
-				return err
+		e, rest, err := c.next(r.rest)
+		r.rest = rest
+		if err == nil && e.op == opContinuation {
+			if piecewise {
+				if e, ok := c.in.part.piece(); ok {
+					return e, nil
+				}
 			}
-			continue
+			e, err = c.fill(ctx)
 		}
-		in.r += n
-		if !h.op.isControl() {
-			if err := in.admit(h, c.bounds.message); err != nil {
-				return err
+		if err == nil && e.op.isControl() {
+			if err = c.control(ctx, e); err == nil && !c.holdsWhole(r.rest) {
+				c.flushUnread()
 			}
+			e = event{}
 		}
-		in.frame, in.inFrame, in.got = h, true, 0
-		return nil
+		switch {
+		case err != nil:
+			return event{}, c.readFailed(ctx, err)
+		case e.op != opContinuation:
+			r.setCork(c, c.holdsWhole(r.rest))
+			return e, nil
+		}
 	}
 }
 
-// admit decides on its header whether a data frame may come in.
-func (in *inbound) admit(h header, maxMessage int64) error {
-	switch {
-	case h.op == opContinuation && in.op == opContinuation: // RFC 6455 §5.4
-		return protocolError("a continuation frame has nothing to continue")
-	case h.op != opContinuation && in.op != opContinuation: // RFC 6455 §5.4
-		return protocolError("a new message begins inside a fragmented one")
-	case h.length > maxMessage-in.size: // size never exceeds maxMessage: no overflow
-		return &ProtocolError{StatusMessageTooBig, fmt.Sprintf("the message is longer than %d bytes", maxMessage)}
-	}
-	if h.op != opContinuation {
-		in.op = h.op
-	}
-	in.size += h.length
-	in.fragments++
-	if h.length == 0 && !h.fin {
-		in.empties++
-	}
-	if in.fragments > maxFragments || in.empties > maxEmptyFragments {
-		return &ProtocolError{StatusPolicyViolation, "the message has too many fragments"}
+// control does what a control frame asks for.
+func (c *Conn) control(ctx context.Context, e event) error {
+	switch e.op {
+	case opPing:
+		c.answerPing(e.data)
+	case opPong:
+		c.pongArrived(e.data)
+	case opClose:
+		return c.closeArrived(ctx, e.data)
 	}
 	return nil
 }
 
-// inPlace reports whether the message is one frame that fits in the read buffer.
-func (in *inbound) inPlace() bool {
-	return in.frame.fin && in.fragments == 1 && in.frame.length <= int64(len(in.buf))
+// fill reads from the network. What it reads may complete a message at once.
+func (c *Conn) fill(ctx context.Context) (event, error) {
+	c.reading.setCork(c, false)
+	c.flushUnread()
+	if c.link != nil {
+		return c.fillFrom(c.link.nc.Read)
+	}
+	return c.fillFromSocket(ctx)
 }
 
-// readInPlace waits for the whole payload in the read buffer.
-func (c *Conn) readInPlace() (Message, bool, error) {
-	in := &c.in
-	length := int(in.frame.length)
-	for {
-		got, arrived := int(in.got), min(in.w-in.r, length)
-		data := in.buf[in.r : in.r+arrived]
-		if in.frame.masked {
-			mask(data[got:], in.frame.key, in.got)
-		}
-		in.got = int64(arrived)
-		if err := in.check(data, arrived == length); err != nil {
-			return Message{}, false, err
-		}
-		if arrived == length {
-			in.r += length
-			return in.deliver(data[:length:length]), true, nil
-		}
-		if err := c.fill(); err != nil {
-			return Message{}, false, err
-		}
-	}
-}
-
-// readAssembled moves the payload to a buffer of its own.
-func (c *Conn) readAssembled() (m Message, whole bool, err error) {
-	in := &c.in
-	for in.got < in.frame.length {
-		if err := c.readBlock(in.frame.length - in.got); err != nil {
-			return Message{}, false, err
-		}
-		if err := in.check(in.msg.b, false); err != nil {
-			return Message{}, false, err
-		}
-	}
-	in.inFrame = false
-	if !in.frame.fin {
-		return Message{}, false, nil
-	}
-	var data []byte
-	if in.msg != nil {
-		data = in.msg.b
-	}
-	if err := in.check(data, true); err != nil {
-		return Message{}, false, err
-	}
-	in.lent, in.msg = in.msg, nil
-	return in.deliver(data[:len(data):len(data)]), true, nil
-}
-
-// readBlock adds some of the missing bytes of the frame to the message: those
-// already in the read buffer, or else those the network has. A long rest is read
-// straight into the message, a short one through the buffer, where the next
-// frame may come along with it.
-func (c *Conn) readBlock(missing int64) error {
-	in := &c.in
-	if in.r == in.w && missing < int64(len(in.buf)) {
-		if err := c.fill(); err != nil {
-			return err
-		}
-	}
-	in.grow(missing)
-	old := len(in.msg.b)
-	room := in.msg.b[old:min(int64(cap(in.msg.b)), int64(old)+missing)]
-	n := copy(room, in.buf[in.r:in.w])
-	in.r += n
-	if n == 0 {
-		var err error
-		if n, err = c.nc.Read(room); n == 0 && err != nil {
-			return err
-		}
-	}
-	if in.frame.masked {
-		mask(room[:n], in.frame.key, in.got)
-	}
-	in.msg.b = in.msg.b[:old+n]
-	in.got += int64(n)
-	return nil
-}
-
-// grow makes room in the message for at least one more byte. It believes the
-// header for the first block only; from then on what has arrived pays for room
-// three times as large.
-func (in *inbound) grow(missing int64) {
-	if in.msg == nil {
-		in.msg = getBuffer(int(min(missing, firstBlockBytes)))
+// flushUnread sends what waits before the reader does, without waiting for it.
+func (c *Conn) flushUnread() {
+	c.mu.Lock()
+	if c.out.queue == nil || c.out.turn || c.out.blocked || c.err != nil {
+		c.mu.Unlock()
 		return
 	}
-	have := len(in.msg.b)
-	if have < cap(in.msg.b) {
-		return
-	}
-	// At least a quarter more, or tiny fragments would copy a long message each.
-	larger := getBuffer(have + max(int(min(missing, int64(3*have))), have/4))
-	larger.b = append(larger.b, in.msg.b...)
-	putBuffer(in.msg)
-	in.msg = larger
+	c.out.turn = true
+	c.passTurn()
 }
 
-// check goes on checking that data, the message as far as it has arrived, is
-// UTF-8 if it is text (RFC 6455 §8.1).
-func (in *inbound) check(data []byte, whole bool) error {
-	if in.op != opText {
-		return nil
+// fillFrom reads once: what is missing of a large message straight to where it
+// belongs, anything else into a chunk.
+func (c *Conn) fillFrom(read func([]byte) (int, error)) (event, error) {
+	r := c.reading
+	room, direct := c.in.wanted(), true
+	if len(room) < readBytes {
+		room, direct = r.room(), false
 	}
-	if whole && in.checked == 0 {
-		if !utf8.Valid(data) {
-			return invalidPayload("a text message is not UTF-8")
-		}
-		return nil
+	n, err := read(room)
+	if n == 0 && err != nil {
+		return event{}, err
 	}
-	n, ok := checkUTF8(data[in.checked:])
-	in.checked += n
-	if !ok || whole && in.checked < len(data) {
-		return invalidPayload("a text message is not UTF-8")
+	r.short, r.plenty = n < len(room), n >= readBytes
+	c.countIn(n)
+	if direct {
+		return c.advance(n)
 	}
-	return nil
+	r.chunk.b = r.chunk.b[:n]
+	r.rest = r.chunk.b
+	return event{}, nil
 }
 
-// deliver ends the message under way and returns it.
-func (in *inbound) deliver(data []byte) Message {
-	m := Message{Type: MessageType(in.op), Data: data}
-	in.inFrame = false
-	in.op, in.size, in.fragments, in.empties, in.checked = opContinuation, 0, 0, 0, 0
-	return m
+// room returns the chunk to read into.
+func (r *reading) room() []byte {
+	size := readBytes
+	if r.plenty {
+		size = chunkBytes
+	}
+	if r.chunk != nil && cap(r.chunk.b) != size {
+		r.release()
+	}
+	if r.chunk == nil {
+		r.chunk = getBuffer(size)
+	}
+	return r.chunk.b[:cap(r.chunk.b)]
+}
+
+// release lets the chunk go, which nobody uses any more.
+func (r *reading) release() {
+	if r.chunk != nil {
+		putBuffer(r.chunk)
+		r.chunk, r.rest = nil, nil
+	}
 }
 
 // reclaim takes back the buffer under the message handed out last.
-func (in *inbound) reclaim() {
-	if in.lent != nil {
-		putBuffer(in.lent)
-		in.lent = nil
+func (r *reading) reclaim() {
+	if r.lent != nil {
+		putBuffer(r.lent)
+		r.lent = nil
 	}
 }
 
 // detach leaves the message handed out last to its holder for good, so that
 // somebody else can go on reading.
-func (in *inbound) detach() {
-	in.lent = nil
-	fresh := make([]byte, len(in.buf))
-	in.w = copy(fresh, in.buf[in.r:in.w])
-	in.buf, in.r = fresh, 0
+func (r *reading) detach() {
+	r.lent = nil
+	if r.chunk == nil {
+		return
+	}
+	fresh := getBuffer(max(len(r.rest), readBytes))
+	fresh.b = append(fresh.b, r.rest...)
+	r.chunk, r.rest = fresh, fresh.b
 }
 
-// fill reads from the network into the read buffer.
-func (c *Conn) fill() error {
-	in := &c.in
-	if in.r == in.w {
-		in.r, in.w = 0, 0
+// setCork tells the writers whether the answer to the next message is worth
+// waiting for.
+func (r *reading) setCork(c *Conn, corked bool) {
+	if r.corked == corked {
+		return
 	}
-	if in.w == len(in.buf) {
-		in.w = copy(in.buf, in.buf[in.r:in.w])
-		in.r = 0
+	r.corked = corked
+	c.mu.Lock()
+	c.out.corked = corked
+	if !corked && r.timed {
+		r.timer.Stop()
+		r.timed = false
 	}
-	n, err := c.nc.Read(in.buf[in.w:])
-	in.w += n
-	if n > 0 {
-		return nil
-	}
-	return err
+	c.mu.Unlock()
 }
 
-// readControl reads the payload of a control frame, which always fits in the
-// buffer, and does what it asks for.
-func (c *Conn) readControl(ctx context.Context) error {
-	in := &c.in
-	length := int(in.frame.length)
-	for in.w-in.r < length {
-		if err := c.fill(); err != nil {
-			return err
-		}
+// startTimer bounds how long something is held back. The caller has Conn.mu.
+func (r *reading) startTimer(c *Conn) {
+	switch {
+	case r.timed:
+		return
+	case r.timer == nil:
+		r.timer = time.AfterFunc(corkTime, func() { c.corkExpired() })
+	default:
+		r.timer.Reset(corkTime)
 	}
-	payload := in.buf[in.r : in.r+length]
-	if in.frame.masked {
-		mask(payload, in.frame.key, 0)
-	}
-	in.r += length
-	in.inFrame = false
-	switch in.frame.op {
-	case opPing:
-		c.answerPing(ctx, payload)
-	case opPong:
-		c.pongArrived(payload)
-	case opClose:
-		return c.closeArrived(ctx, payload)
-	}
-	return nil
+	r.timed = true
+}
+
+func (c *Conn) corkExpired() {
+	c.mu.Lock()
+	c.reading.timed = false
+	c.mu.Unlock()
+	c.flush()
 }
 
 // readFailed sorts out why reading stopped, and returns what Read tells its caller.
@@ -366,9 +299,29 @@ func (c *Conn) readFailed(ctx context.Context, err error) error {
 	case *ProtocolError:
 		return c.refuse(ctx, e)
 	}
-	if ctx.Err() != nil && isTimeout(err) {
+	if ctx.Err() != nil && (isTimeout(err) || err == ctx.Err()) {
 		return ctxError(ctx)
 	}
 	c.end(lostError("read", err))
 	return c.ended()
+}
+
+// piece hands out what has come of a message that is not yet whole.
+func (part *partial) piece() (event, bool) {
+	if part == nil || part.op == opContinuation || part.compressed || part.msg == nil || len(part.msg.b) == 0 {
+		return event{}, false
+	}
+	n := len(part.msg.b)
+	if part.op == opText {
+		n = part.checked
+	}
+	if n == 0 {
+		return event{}, false
+	}
+	e := event{op: part.op, checked: true, partial: true, data: part.msg.b[:n], buf: part.msg}
+	tail := part.msg.b[n:]
+	part.msg = getBuffer(firstBlockBytes)
+	part.msg.b = append(part.msg.b, tail...)
+	part.checked = 0
+	return e, true
 }

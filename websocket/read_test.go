@@ -227,8 +227,8 @@ func TestFloodsOfTinyFragmentsAreRefused(t *testing.T) { // CVE-2026-48779
 		payload string
 		allowed int
 	}{
-		{"empty fragments", "", maxEmptyFragments},
-		{"one-byte fragments", "x", maxFragments},
+		{"empty fragments", "", int(defaults.bounds().empties)},
+		{"one-byte fragments", "x", int(defaults.bounds().fragments)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -264,7 +264,7 @@ func TestALengthAloneAllocatesLittle(t *testing.T) {
 		if _, err := c.Read(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("Read: got %v, want the deadline", err)
 		}
-		if got := cap(c.in.msg.b); got > firstBlockBytes {
+		if got := cap(c.in.part.msg.b); got > firstBlockBytes {
 			t.Errorf("room for the message: got %d bytes, want at most %d", got, firstBlockBytes)
 		}
 		go peer.send(make([]byte, 100_000))
@@ -272,7 +272,7 @@ func TestALengthAloneAllocatesLittle(t *testing.T) {
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		c.Read(ctx)
-		if got := cap(c.in.msg.b); got > 4*110_000 {
+		if got := cap(c.in.part.msg.b); got > 4*110_000 {
 			t.Errorf("room for the message: got %d bytes after 110,000", got)
 		}
 	})
@@ -384,7 +384,7 @@ func TestDataOfOneConnectionNeverShowsUpInAnother(t *testing.T) {
 		if _, err := first.Read(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		first.in.reclaim()
+		first.reading.reclaim()
 		second, peer := serveRaw(t, nil)
 		go peer.send(masked(0x82, make([]byte, 90_000)))
 		m, err := second.Read(context.Background())

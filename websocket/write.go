@@ -3,38 +3,27 @@ package websocket
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"fmt"
-	"net"
 	"time"
 )
 
 const (
-	// vectorFromBytes is where copying a frame begins to cost more than handing
-	// the kernel several pieces.
-	vectorFromBytes = 32 << 10
+	// maskBlockBytes is how much of a client's large message is copied and masked
+	// at a time.
+	maskBlockBytes = 128 << 10
 
-	// copyBytes bounds the buffer for what has to be copied because it is masked
-	// or encrypted.
-	copyBytes = 64 << 10
-
-	// keepPieces bounds the list of pieces that stays with a connection.
-	keepPieces = 16
+	// corkTime is how long an answer waits at most for those to what was read
+	// with the same system call.
+	corkTime = time.Millisecond
 )
-
-// outbound is the writing half of a connection.
-type outbound struct {
-	closeSent bool                 // RFC 6455 §5.5.1: nothing may follow a close frame
-	partial   bool                 // some of what is being written has left in an earlier system call
-	deadline  time.Time            // as set on the socket; zero: none
-	head      [maxHeaderBytes]byte // scratch for a header
-	pieces    [][]byte             // what leaves together
-	vector    net.Buffers          // the same, as it is used up
-}
 
 // Write sends m as one frame and returns when the network has taken it. It keeps
 // no reference to m.Data. It does not check that text is UTF-8: the peer will,
 // and closes the connection when it is not.
+//
+// When further messages of the peer have come in together with the one Read has
+// returned last, Write holds m back to leave with the answers to those: until
+// Read has no more of them, or for a millisecond.
 //
 // Write may be called concurrently; each message leaves whole. When ctx ends
 // while Write waits, it returns an error that wraps ctx.Err and the connection
@@ -46,46 +35,86 @@ func (c *Conn) Write(ctx context.Context, m Message) error {
 	if err := checkType(m.Type); err != nil {
 		return err
 	}
-	if err := c.beginWrite(ctx); err != nil {
+	h := header{op: opcode(m.Type)}
+	if c.deflate != nil && c.deflate.worth(len(m.Data)) {
+		return c.writeCompressed(ctx, h, m.Data)
+	}
+	return c.write(ctx, h, m.Data)
+}
+
+// write writes a frame.
+func (c *Conn) write(ctx context.Context, h header, payload []byte) error {
+	if c.holdBack(ctx, h, payload) {
+		return nil
+	}
+	if err := c.beginWrite(ctx, !h.op.isControl()); err != nil {
 		return err
 	}
-	defer c.endWrite(ctx)
+	return c.writeFrame(ctx, h, payload)
+}
+
+// writeFrame writes a frame behind what is waiting, and gives the turn back.
+func (c *Conn) writeFrame(ctx context.Context, h header, payload []byte) error {
+	q, mark := c.takeWaiting()
 	if c.client {
-		return c.writeMasked(ctx, opcode(m.Type), m.Data)
+		h.masked, h.key = true, newMaskKey()
+		if len(payload) > 2*maskBlockBytes {
+			return c.endWrite(q, c.writeBlocks(ctx, q, mark, h, payload))
+		}
 	}
-	head := appendHeader(c.out.head[:0], header{fin: true, op: opcode(m.Type), length: int64(len(m.Data))})
-	c.out.pieces = append(c.out.pieces, head, m.Data)
-	return c.writePieces(ctx)
+	q.frame(h, payload, 0, true)
+	return c.endWrite(q, c.writeAll(ctx, q, mark))
+}
+
+// writeBlocks writes a client's large frame, masking it block by block.
+func (c *Conn) writeBlocks(ctx context.Context, q *queue, mark int, h header, payload []byte) error {
+	h.fin, h.length = true, int64(len(payload))
+	q.frames++
+	head := q.extend(headerBytes(shortLength(h.length), true), 0)
+	appendHeader(head[:0], h)
+	for pos := 0; pos < len(payload); {
+		block := q.extend(min(maskBlockBytes, len(payload)-pos), 0)
+		copy(block, payload[pos:])
+		mask(block, h.key, int64(pos))
+		if err := c.writeAll(ctx, q, mark); err != nil {
+			return err
+		}
+		pos += len(block)
+		mark = -1 // a part has left
+	}
+	return nil
 }
 
 // WriteBatch sends prepared messages in order, in as few system calls as the
-// network allows: one, up to about 32 KiB, and also above where the network
-// takes several buffers at once (TCP without TLS). An empty batch does nothing.
+// network allows. An empty batch does nothing.
 //
 // It is otherwise like [Conn.Write]. When ctx ends and a part of the batch had
 // left, the connection is closed.
 func (c *Conn) WriteBatch(ctx context.Context, batch []*Prepared) error {
-	total := 0
 	for _, p := range batch {
-		if err := checkType(MessageType(p.op)); err != nil {
+		if err := checkType(p.Type()); err != nil {
 			return err
 		}
-		total += len(p.frame) + len(maskKey{})
 	}
 	if len(batch) == 0 {
 		return nil
 	}
-	if err := c.beginWrite(ctx); err != nil {
+	if c.deflate != nil {
+		return c.writeBatchCompressed(ctx, batch)
+	}
+	if err := c.beginWrite(ctx, true); err != nil {
 		return err
 	}
-	defer c.endWrite(ctx)
-	if c.client {
-		return c.writeBatchMasked(ctx, batch, total)
-	}
+	q, mark := c.takeWaiting()
 	for _, p := range batch {
-		c.out.pieces = append(c.out.pieces, p.frame)
+		if !c.client {
+			q.share(p.frame)
+			q.frames++
+			continue
+		}
+		q.frame(header{op: p.op, masked: true, key: newMaskKey()}, p.payload(), 0, false)
 	}
-	return c.writePieces(ctx)
+	return c.endWrite(q, c.writeAll(ctx, q, mark))
 }
 
 func checkType(t MessageType) error {
@@ -95,109 +124,126 @@ func checkType(t MessageType) error {
 	return nil
 }
 
-// beginWrite takes the write turn, if there is still something to be written.
-func (c *Conn) beginWrite(ctx context.Context) error {
-	if err := c.take(ctx, c.writeTurn); err != nil {
+// holdBack leaves a frame in the queue while more of what was read is waiting to
+// be handled, and reports whether it did.
+func (c *Conn) holdBack(ctx context.Context, h header, payload []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.mayHoldBack(ctx, len(payload)) {
+		return false
+	}
+	c.put(h, payload)
+	if c.reading != nil {
+		c.reading.startTimer(c)
+	}
+	return true
+}
+
+func (c *Conn) mayHoldBack(ctx context.Context, n int) bool {
+	out := &c.out
+	switch {
+	case !out.corked, out.turn, out.blocked, out.closeSent, out.composing, c.err != nil, ctx.Err() != nil:
+		return false
+	case out.queue == nil:
+		return n <= vectorFromBytes
+	}
+	return out.queue.bytes+n <= corkBytes-maxHeaderBytes
+}
+
+// beginWrite takes the turn, if there is still something to be written.
+func (c *Conn) beginWrite(ctx context.Context, data bool) error {
+	for {
+		if err := c.takeTurn(ctx); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		var err error
+		switch {
+		case c.err != nil:
+			err = c.err
+		case c.out.closeSent:
+			err = errCloseSent
+		case ctx.Err() != nil:
+			err = ctxError(ctx)
+		case data && c.out.composing:
+			composed := c.more().composed
+			c.passTurn()
+			select {
+			case <-composed:
+			case <-ctx.Done():
+			}
+			continue
+		default:
+			c.mu.Unlock()
+			return nil
+		}
+		c.passTurn()
 		return err
 	}
-	err := c.ended()
-	switch {
-	case err != nil:
-	case c.out.closeSent:
-		err = fmt.Errorf("websocket: the close frame has been sent: %w", net.ErrClosed)
-	case ctx.Err() != nil:
-		err = ctxError(ctx)
-	default:
-		return nil
+}
+
+// takeWaiting takes what is in the queue, to write something behind it.
+func (c *Conn) takeWaiting() (q *queue, bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q = c.takeQueue()
+	if q == nil {
+		q = queues.Get().(*queue)
 	}
-	<-c.writeTurn
-	c.flushPong(ctx) // its reader may have seen the turn taken
+	return q, q.bytes
+}
+
+// endWrite gives the turn back. q is what could not be written.
+func (c *Conn) endWrite(q *queue, err error) error {
+	c.mu.Lock()
+	c.putBack(q)
+	c.passTurn()
 	return err
 }
 
-// endWrite gives the turn back. A ping may have come in meanwhile, and its
-// reader did not wait for the turn, so its pong is ours to send.
-func (c *Conn) endWrite(ctx context.Context) {
-	clear(c.out.pieces)
-	c.out.pieces, c.out.vector = c.out.pieces[:0], nil
-	if cap(c.out.pieces) > keepPieces {
-		c.out.pieces = nil
+// passTurn gives the turn back, and mu, without ever waiting for the network.
+func (c *Conn) passTurn() {
+	if c.link != nil && c.out.queue != nil && c.err == nil {
+		c.mu.Unlock()
+		go c.flushTurn() // ends when the queue is empty or the connection has ended
+		return
 	}
-	<-c.writeTurn
-	c.flushPong(ctx)
+	c.finishTurn()
 }
 
-// writePieces writes what a server sends: the pieces as they are.
-func (c *Conn) writePieces(ctx context.Context) error {
-	total := 0
-	for _, p := range c.out.pieces {
-		total += len(p)
+// writeAll writes q until all of it has left. When ctx ends first and no more than
+// mark bytes have, the rest up to there stays in q and the connection lives on. The
+// caller has the turn.
+func (c *Conn) writeAll(ctx context.Context, q *queue, mark int) error {
+	total := q.bytes
+	var err error
+	if c.link != nil {
+		err = c.writeNet(ctx, q)
+	} else {
+		err = c.writeWaiting(ctx, q)
 	}
-	if total >= vectorFromBytes && c.vectored {
-		return c.flushVector(ctx)
+	if err == nil {
+		return nil
 	}
-	buf := getBuffer(min(total, copyBytes))
-	defer putBuffer(buf)
-	for _, p := range c.out.pieces {
-		for len(p) > 0 {
-			block, err := c.room(ctx, buf, len(p))
-			if err != nil {
-				return err
-			}
-			p = p[copy(block, p):]
-		}
+	sent := total - q.bytes
+	cancelled := ctx.Err() != nil && (isTimeout(err) || err == ctx.Err())
+	halfRecord := c.link != nil && c.link.encrypted && isTimeout(err) // of TLS: nothing can follow it
+	switch {
+	case cancelled && sent <= mark && !halfRecord:
+		q.cut(mark - sent)
+		q.keep()
+		return ctxError(ctx)
+	case cancelled:
+		err = fmt.Errorf("websocket: half a frame was written, which ends the connection: %w", ctx.Err())
+	default:
+		err = c.stalled(err)
 	}
-	return c.flushLast(ctx, buf)
+	c.end(err)
+	return c.ended()
 }
 
 // maskKey is a masking key.
 type maskKey = [4]byte
-
-// writeMasked writes what a client sends.
-func (c *Conn) writeMasked(ctx context.Context, op opcode, payload []byte) error {
-	buf := getBuffer(min(maxHeaderBytes+len(payload), copyBytes))
-	defer putBuffer(buf)
-	if err := c.maskInto(ctx, buf, op, payload); err != nil {
-		return err
-	}
-	return c.flushLast(ctx, buf)
-}
-
-// writeBatchMasked builds a client's own frames, about total bytes long, from
-// the payloads of prepared ones.
-func (c *Conn) writeBatchMasked(ctx context.Context, batch []*Prepared, total int) error {
-	buf := getBuffer(min(total, copyBytes))
-	defer putBuffer(buf)
-	for _, p := range batch {
-		if err := c.maskInto(ctx, buf, p.op, p.frame[p.head:]); err != nil {
-			return err
-		}
-	}
-	return c.flushLast(ctx, buf)
-}
-
-// maskInto appends a frame to buf, masked with a key of its own (RFC 6455 §5.3).
-func (c *Conn) maskInto(ctx context.Context, buf *buffer, op opcode, payload []byte) error {
-	h := header{fin: true, op: op, masked: true, key: newMaskKey(), length: int64(len(payload))}
-	head := appendHeader(c.out.head[:0], h)
-	for len(head) > 0 {
-		block, err := c.room(ctx, buf, len(head))
-		if err != nil {
-			return err
-		}
-		head = head[copy(block, head):]
-	}
-	for pos := 0; pos < len(payload); {
-		block, err := c.room(ctx, buf, len(payload)-pos)
-		if err != nil {
-			return err
-		}
-		n := copy(block, payload[pos:])
-		mask(block, h.key, int64(pos))
-		pos += n
-	}
-	return nil
-}
 
 // newMaskKey returns a key no script in a page can foresee: that is the point
 // of masking (RFC 6455 §10.3).
@@ -206,103 +252,23 @@ func newMaskKey() (key maskKey) {
 	return key
 }
 
-// room extends buf by up to n bytes and returns them, after writing out a full buf.
-func (c *Conn) room(ctx context.Context, buf *buffer, n int) ([]byte, error) {
-	if len(buf.b) == cap(buf.b) {
-		if err := c.flush(ctx, buf.b); err != nil {
-			return nil, err
-		}
-		c.out.partial = true
-		buf.b = buf.b[:0]
-	}
-	old := len(buf.b)
-	buf.b = buf.b[:min(old+n, cap(buf.b))]
-	return buf.b[old:], nil
-}
-
-// flushLast writes the rest of what began to fill buf.
-func (c *Conn) flushLast(ctx context.Context, buf *buffer) error {
-	err := c.flush(ctx, buf.b)
-	c.out.partial = false
-	return err
-}
-
-// flush writes p in one system call, if the network takes it.
-func (c *Conn) flush(ctx context.Context, p []byte) error {
-	if err := c.armWrite(ctx); err != nil {
-		return c.writeFailed(ctx, 0, err)
-	}
-	n, err := c.nc.Write(p)
-	if err != nil {
-		return c.writeFailed(ctx, int64(n), err)
-	}
-	return nil
-}
-
-// flushVector writes the pieces in one system call, if the network takes them.
-func (c *Conn) flushVector(ctx context.Context) error {
-	if err := c.armWrite(ctx); err != nil {
-		return c.writeFailed(ctx, 0, err)
-	}
-	c.out.vector = c.out.pieces
-	n, err := c.out.vector.WriteTo(c.nc)
-	if err != nil {
-		return c.writeFailed(ctx, n, err)
-	}
-	return nil
-}
-
-// armWrite sees to it that a stalled write ends: by ctx, or by the deadline.
-// Moving the deadline for every write would cost as much as a small message, so
-// it is set a quarter late and left alone while it still grants the timeout.
-func (c *Conn) armWrite(ctx context.Context) error {
-	if c.watch(ctx, &c.outCancel, setWriteDeadline) {
-		c.out.deadline = time.Time{}
-	}
-	now := time.Now()
-	if c.out.deadline.Sub(now) < c.bounds.write {
-		c.out.deadline = now.Add(c.bounds.write + c.bounds.write/4)
-		if err := c.nc.SetWriteDeadline(c.out.deadline); err != nil {
-			return err
-		}
-	}
-	// A context that ended before the deadline was set has had its own deadline
-	// overwritten; one that ends from here on has not.
-	return ctx.Err()
-}
-
-// writeFailed decides whether the connection survives a write of which n bytes
-// have left.
-func (c *Conn) writeFailed(ctx context.Context, n int64, err error) error {
-	cancelled := ctx.Err() != nil && (isTimeout(err) || err == ctx.Err())
-	_, encrypted := c.nc.(*tls.Conn) // a TLS record may be half written although n is zero
-	switch {
-	case cancelled && n == 0 && !c.out.partial && !(encrypted && isTimeout(err)):
-		return ctxError(ctx)
-	case cancelled:
-		err = fmt.Errorf("websocket: half a frame was written, which ends the connection: %w", ctx.Err())
-	case isTimeout(err):
-		err = fmt.Errorf("websocket: a write stalled for more than %v: %w", c.bounds.write, err)
-	default:
-		err = lostError("write", err)
-	}
-	c.end(err)
-	return c.ended()
-}
-
-// writeControl writes a control frame. The caller has the write turn.
+// writeControl writes a control frame and gives the turn back.
 func (c *Conn) writeControl(ctx context.Context, op opcode, payload []byte) error {
-	h := header{fin: true, op: op, masked: c.client, length: int64(len(payload))}
-	if c.client {
-		h.key = newMaskKey()
+	return c.writeFrame(ctx, header{op: op}, payload)
+}
+
+// sendClose sends a close frame unless one has been sent, behind what waits.
+func (c *Conn) sendClose(ctx context.Context, code StatusCode, reason string) error {
+	if err := c.takeTurn(ctx); err != nil {
+		return err
 	}
-	buf := getBuffer(maxHeaderBytes + len(payload))
-	defer putBuffer(buf)
-	buf.b = appendHeader(buf.b, h)
-	head := len(buf.b)
-	buf.b = append(buf.b, payload...)
-	if c.client {
-		mask(buf.b[head:], h.key, 0)
+	c.mu.Lock()
+	if c.out.closeSent || c.err != nil {
+		err := c.err
+		c.passTurn()
+		return err
 	}
-	return c.flush(ctx, buf.b)
+	c.out.closeSent = true
+	c.mu.Unlock()
+	return c.writeControl(ctx, opClose, appendClose(nil, code, reason))
 }

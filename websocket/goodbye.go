@@ -1,0 +1,259 @@
+package websocket
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// This file is how the connections of a Handler, which nobody waits for, go
+// through the phases of closing. close.go is the same for those that are read.
+
+// Why a connection is not read.
+const (
+	pausedByBacklog uint32 = 1 << iota
+	pausedByOwner
+)
+
+// Pause stops the reading of a connection of a [Handler]; messages that have been read are
+// still handed on. Pings and a close are not noticed meanwhile either. It may be called
+// at any time.
+func (c *Conn) Pause() { c.pause(pausedByOwner) }
+
+// Resume goes on with reading after [Conn.Pause].
+func (c *Conn) Resume() { c.resumeFrom(pausedByOwner) }
+
+func (c *Conn) pause(why uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paused.Or(why) == 0 && c.link == nil {
+		c.readable(false)
+	}
+}
+
+func (c *Conn) resumeFrom(why uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.paused.And(^why)
+	if old == 0 || old&^why != 0 {
+		return
+	}
+	if c.link == nil {
+		c.readable(true)
+	} else if x := c.extra; x != nil && x.resumed != nil {
+		signal(x.resumed)
+	}
+}
+
+// cork holds back what is sent while what was read is being handled.
+func (c *Conn) cork() {
+	c.mu.Lock()
+	c.out.corked = true
+	c.mu.Unlock()
+}
+
+// uncork lets it go.
+func (c *Conn) uncork() {
+	c.mu.Lock()
+	c.out.corked = false
+	if c.out.queue == nil || c.out.turn || c.out.blocked {
+		c.mu.Unlock()
+		return
+	}
+	c.out.turn = true
+	c.finishTurn()
+}
+
+// handleControl does what a control frame asks for. It reports whether the handler
+// wants to hear of it. more tells that the peer has sent something behind it.
+func (c *Conn) handleControl(e event, more bool) bool {
+	switch e.op {
+	case opPing:
+		c.answerPing(e.data)
+	case opPong:
+		c.pongArrived(e.data)
+		return c.handler.OnPong != nil
+	case opClose:
+		c.peerCloses(e.data, more)
+	}
+	return false
+}
+
+// peerCloses answers the peer's close frame, if it is not itself the answer to ours
+// (RFC 6455 §5.5.1). Then a server closes the socket at once, a client after the
+// server (§7.1.1).
+func (c *Conn) peerCloses(payload []byte, more bool) {
+	received, err := parseClose(payload)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.sayGoodbye(received, c.reply(received.Code), "", c.client || more)
+}
+
+// fail fails the connection (RFC 6455 §7.1.7) because of err.
+func (c *Conn) fail(err error) {
+	var broken *ProtocolError
+	if !errors.As(err, &broken) {
+		c.end(err)
+		return
+	}
+	c.sayGoodbye(err, broken.Code, c.refusal(broken), true)
+}
+
+// abort ends the connection for a reason of this end.
+func (c *Conn) abort(err error, code StatusCode) {
+	if err == ErrSlow || c.handler == nil { // there is no room for a close frame
+		c.end(err)
+		return
+	}
+	c.quiet.Store(true)
+	c.sayGoodbye(err, code, "", true)
+}
+
+// sayGoodbye sends the last close frame, unless one was sent, and hangs up when it
+// has left. why is what the connection will have ended with.
+func (c *Conn) sayGoodbye(why error, code StatusCode, reason string, linger bool) {
+	c.deaf.Store(true)
+	c.mu.Lock()
+	if c.phase >= phaseHangUp || c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.phase, c.why = phaseHangUp, why
+	c.more().linger = linger
+	c.setDeadline(time.Now().Add(c.bounds.close), dropCloseTimeout)
+	if !c.out.closeSent {
+		c.put(header{op: opClose}, appendClose(nil, code, reason))
+		c.out.closeSent = true
+	}
+	c.mu.Unlock()
+	c.flushLast()
+}
+
+// flushLast lets the rest of the queue go, and hangs up if there is none.
+func (c *Conn) flushLast() {
+	c.mu.Lock()
+	if c.out.turn || c.out.blocked || c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.out.turn = true
+	c.finishTurn()
+}
+
+// startClose says goodbye first.
+func (c *Conn) startClose(code StatusCode, reason string) {
+	c.quiet.Store(true)
+	c.mu.Lock()
+	if c.err != nil || c.out.closeSent {
+		c.mu.Unlock()
+		return
+	}
+	c.phase = phaseClosing
+	c.why = fmt.Errorf("websocket: the close handshake took more than %v: %w", c.bounds.close, net.ErrClosed)
+	c.setDeadline(time.Now().Add(c.bounds.close), dropCloseTimeout)
+	c.put(header{op: opClose}, appendClose(nil, code, reason))
+	c.out.closeSent = true
+	c.queued()
+}
+
+// hangUp is called when everything has left that had to.
+func (c *Conn) hangUp() {
+	c.mu.Lock()
+	if c.phase != phaseHangUp || c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	why := c.why
+	if !c.extra.linger {
+		c.mu.Unlock()
+		c.closeWrite()
+		c.end(why)
+		return
+	}
+	c.phase = phaseLinger
+	c.setDeadline(time.Now().Add(min(lingerTime, c.bounds.close/2)), dropNone)
+	c.mu.Unlock()
+	c.closeWrite()
+}
+
+// streamEnded deals with the end of the peer's stream.
+func (c *Conn) streamEnded() {
+	c.mu.Lock()
+	why := c.why
+	if c.phase < phaseHangUp {
+		why = lostError("read", errEOF)
+	}
+	c.mu.Unlock()
+	c.end(why)
+}
+
+// lost deals with a network that failed.
+func (c *Conn) lost(doing string, err error) {
+	c.mu.Lock()
+	why := c.why
+	if c.phase < phaseHangUp {
+		why = lostError(doing, err)
+	}
+	c.mu.Unlock()
+	c.end(why)
+}
+
+// setDeadline has expire called at t. The caller has mu.
+func (c *Conn) setDeadline(t time.Time, what reason) {
+	x := c.more()
+	x.deadline, x.expired = t, what
+	switch {
+	case c.link != nil && x.timer == nil:
+		x.timer = time.AfterFunc(time.Until(t), func() { c.expire(time.Now()) })
+	case c.link != nil:
+		x.timer.Reset(time.Until(t))
+	case !x.waitsDue:
+		x.waitsDue = true
+		c.loop.becomesDue(c)
+	}
+}
+
+// expire ends what has waited until its deadline, and reports whether it is to be
+// asked again.
+func (c *Conn) expire(now time.Time) bool {
+	c.mu.Lock()
+	x := c.extra
+	if c.err != nil || x.deadline.IsZero() {
+		x.waitsDue = false
+		c.mu.Unlock()
+		return false
+	}
+	if now.Before(x.deadline) {
+		c.mu.Unlock()
+		return true
+	}
+	x.waitsDue = false
+	what, why := x.expired, c.why
+	c.mu.Unlock()
+	if what == dropWriteTimeout {
+		c.drop(what)
+		why = fmt.Errorf("websocket: a write stalled for more than %v", c.bounds.write)
+	} else {
+		c.drop(what)
+	}
+	c.end(why)
+	return false
+}
+
+// ending is called when a connection of a Handler has ended: the handler is told by
+// who calls it.
+func (c *Conn) ending() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if x := c.extra; x != nil && x.timer != nil {
+		x.timer.Stop()
+	}
+	if c.link == nil {
+		c.scheduleLocked()
+	} else if x := c.extra; x != nil && x.resumed != nil {
+		signal(x.resumed)
+	}
+}

@@ -1,0 +1,407 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+var errHandled = errors.New("websocket: the connection is read by its Handler")
+
+// Handler serves connections by calling functions, and needs no goroutine, no
+// buffer and no timer for one that is idle (on Linux, over plain TCP; elsewhere, and
+// over TLS and HTTP/2, a goroutine waits for each). It is an http.Handler:
+//
+//	http.Handle("/echo", &websocket.Handler{
+//		OnMessage: func(c *websocket.Conn, m websocket.Message) { c.Send(m) },
+//	})
+//
+// The functions of one connection are called one after the other: OnOpen first,
+// OnMessage for each message in order, OnError at most once, OnClose last and
+// exactly once if OnOpen was called. They run where the message was read, as long
+// as they are quick. One that takes more than about a millisecond keeps its goroutine,
+// and another goes on reading: a function may block for as long as it likes without
+// holding up any other connection, nor the pings and the close of its own.
+// Meanwhile its connection's messages wait, copied; when they are as long as the
+// largest message may be, reading its socket pauses.
+//
+// A function that panics ends its connection with status 1011; OnError gets a
+// [*PanicError].
+//
+// A Handler must not be changed once it is in use, nor copied. Any function may be nil.
+type Handler struct {
+	// Options are those of Accept. Nil means the defaults.
+	Options *AcceptOptions
+
+	// OnOpen is called when the handshake is done, on the goroutine of the request.
+	// r is nil for a connection that was dialled.
+	OnOpen func(c *Conn, r *http.Request)
+
+	// OnMessage is called for each message. m.Data is valid until it returns.
+	OnMessage func(c *Conn, m Message)
+
+	// OnError is called before OnClose if the connection did not end with a close
+	// handshake: a *ProtocolError, ErrSlow, a *PanicError, or what the network said.
+	OnError func(c *Conn, err error)
+
+	// OnClose is called when the connection has ended: with the peer's status and
+	// reason; with those of CloseError's kin that this end refused the peer with; or
+	// with StatusAbnormal if there was no close handshake.
+	OnClose func(c *Conn, code StatusCode, reason string)
+
+	// OnPong is called for each pong the peer sends, with its payload.
+	OnPong func(c *Conn, payload []byte)
+
+	slow atomic.Int64 // when a function last took long, in Unix nanoseconds
+}
+
+// PanicError is the panic of a function of a [Handler].
+type PanicError struct {
+	Value any    // what was panicked with
+	Stack []byte // of the goroutine, as debug.Stack formats it
+}
+
+// Error returns the value in a sentence.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("websocket: a handler panicked: %v", e.Value)
+}
+
+// ServeHTTP accepts the connection. It returns at once, except over HTTP/2, where a
+// connection lives no longer than its request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if c, err := h.Accept(w, r); err == nil {
+		c.awaitStream()
+	}
+}
+
+// Accept is the package's [Accept] for a connection that h is called for; it must
+// not be read. It returns when OnOpen has.
+func (h *Handler) Accept(w http.ResponseWriter, r *http.Request) (*Conn, error) {
+	c, err := accept(w, r, h.Options)
+	if err != nil {
+		return nil, err
+	}
+	h.start(c, r)
+	return c, nil
+}
+
+// Dial is the package's [Dial] for a connection that h is called for; it must not be
+// read. h.Options are not used. It returns when OnOpen has.
+func (h *Handler) Dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
+	c, err := dial(ctx, rawURL, o)
+	if err != nil {
+		return nil, err
+	}
+	h.start(c, nil)
+	return c, nil
+}
+
+// start makes c one of h's connections.
+func (h *Handler) start(c *Conn, r *http.Request) {
+	early := c.reading.chunk
+	c.handler, c.reading = h, nil
+	c.attach()
+	if h.OnOpen != nil {
+		opened := false
+		defer func() {
+			if !opened {
+				c.CloseNow() // it panicked; net/http says so
+			}
+		}()
+		h.OnOpen(c, r)
+		opened = true
+	}
+	if c.link != nil {
+		startSolo(c, early)
+		return
+	}
+	if early == nil {
+		c.listen(false)
+	}
+	c.mu.Lock()
+	c.phase = max(c.phase, phaseOpen)
+	if early != nil {
+		c.more().early = early
+	}
+	if early != nil || c.err != nil {
+		c.scheduleLocked()
+	}
+	c.mu.Unlock()
+}
+
+// message calls OnMessage, or OnPong.
+func (h *Handler) message(c *Conn, m Message) {
+	f := h.OnMessage
+	if f == nil && m.Type != MessageType(opPong) {
+		return
+	}
+	defer c.recovered()
+	if m.Type == MessageType(opPong) {
+		h.OnPong(c, m.Data)
+		return
+	}
+	f(c, m)
+}
+
+// closed calls OnError and OnClose.
+func (h *Handler) closed(c *Conn, err error) {
+	code, reason := closedWith(err), ""
+	var closed *CloseError
+	var broken *ProtocolError
+	switch {
+	case errors.As(err, &closed):
+		reason, err = closed.Reason, nil
+	case errors.As(err, &broken):
+		reason = broken.Reason
+	case errors.Is(err, net.ErrClosed):
+		err = nil
+	}
+	if err != nil && h.OnError != nil {
+		h.call(func() { h.OnError(c, err) })
+	}
+	if h.OnClose != nil {
+		h.call(func() { h.OnClose(c, code, reason) })
+	}
+}
+
+// call calls what cannot end the connection any more.
+func (h *Handler) call(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			slog.Error("websocket: a handler panicked", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	f()
+}
+
+// recovered turns a panic into the end of the connection.
+func (c *Conn) recovered() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	err := &PanicError{Value: v, Stack: debug.Stack()}
+	if c.handler.OnError == nil {
+		slog.Error(err.Error(), "stack", string(err.Stack))
+	}
+	c.abort(err, StatusInternalError)
+}
+
+// patience is how long a function may run before its goroutine is left to it.
+const patience = time.Millisecond
+
+// copyTime is how long the messages of a Handler are copied out of the loop's buffer
+// after one of its functions has taken long: the buffer need not be replaced then.
+const copyTime = int64(time.Second)
+
+// runner calls handlers. Whoever watches over it may take it over in the middle of a
+// call: the goroutine that called finds out when it returns, and another has gone on
+// with the runner meanwhile.
+type runner struct {
+	turn atomic.Uint64 // odd during a call
+
+	// Owned by the goroutine of the moment.
+	cur    *Conn   // whose handler is called; nil: none is
+	rest   []byte  // what is to be handed on afterwards
+	chunk  *buffer // what was read last
+	copied bool    // the message does not lie in chunk
+	now    int64   // about now, in Unix nanoseconds
+}
+
+// serve hands on what lies in p. It reports false when the runner was taken over.
+func (r *runner) serve(c *Conn, p []byte) bool {
+	for !c.deaf.Load() {
+		e, rest, err := c.next(p)
+		switch {
+		case err != nil:
+			c.fail(err)
+			return true
+		case e.op == opContinuation:
+			return true
+		case e.op.isControl() && !c.handleControl(e, len(rest) > 0):
+		case !r.message(c, e, rest):
+			return false
+		}
+		p = rest
+	}
+	return true
+}
+
+// message calls the handler, or leaves the message to the one that is running.
+func (r *runner) message(c *Conn, e event, rest []byte) bool {
+	if c.quiet.Load() { // we have said goodbye
+		if e.buf != nil {
+			putBuffer(e.buf)
+		}
+		return true
+	}
+	m, buf, err := c.complete(e)
+	if err != nil {
+		c.fail(err)
+		return true
+	}
+	if c.detached.Load() && c.leaveBehind(m, buf) {
+		return true
+	}
+	if buf == nil && r.now-c.handler.slow.Load() < copyTime {
+		buf = getBuffer(len(m.Data))
+		buf.b = append(buf.b, m.Data...)
+		m.Data = buf.b
+	}
+	chunk := r.chunk
+	r.cur, r.rest, r.copied = c, rest, buf != nil
+	turn := r.turn.Add(1)
+	c.handler.message(c, m)
+	mine := r.turn.CompareAndSwap(turn, turn+1)
+	if mine {
+		r.cur, r.rest = nil, nil
+	}
+	if buf != nil {
+		putBuffer(buf)
+	} else if !mine {
+		putBuffer(chunk)
+	}
+	if !mine {
+		c.workOff()
+	}
+	return mine
+}
+
+// takeOver takes the runner away from the call that turn stands for, if it is still
+// running. The caller then starts a goroutine that goes on.
+func (r *runner) takeOver(turn uint64) bool {
+	if turn%2 == 0 || !r.turn.CompareAndSwap(turn, turn+1) {
+		return false
+	}
+	c := r.cur
+	if c == nil {
+		return true // it was writing
+	}
+	r.now = time.Now().UnixNano()
+	c.handler.slow.Store(r.now)
+	if !r.copied && r.chunk != nil { // the old one is the handler's
+		rest := r.rest
+		r.chunk = getBuffer(max(chunkBytes, len(rest)))
+		r.chunk.b = append(r.chunk.b, rest...)
+		r.rest = r.chunk.b
+		r.chunk.b = r.chunk.b[:0]
+	}
+	c.detached.Store(true)
+	return true
+}
+
+// resume goes on behind the call that was left behind.
+func (r *runner) resume() bool {
+	c, rest := r.cur, r.rest
+	r.cur, r.rest = nil, nil
+	if !r.serve(c, rest) {
+		return false
+	}
+	c.uncork()
+	return true
+}
+
+// finish tells the handler that the connection has ended.
+func (r *runner) finish(c *Conn) bool {
+	err, mine := c.claimEnd()
+	if !mine {
+		return true
+	}
+	r.cur, r.rest, r.copied = c, nil, true
+	turn := r.turn.Add(1)
+	c.handler.closed(c, err)
+	if !r.turn.CompareAndSwap(turn, turn+1) {
+		return false
+	}
+	r.cur = nil
+	return true
+}
+
+// claimEnd returns why the connection has ended, once, when no function is running.
+func (c *Conn) claimEnd() (error, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil || c.phase == phaseEnded || c.detached.Load() {
+		return nil, false
+	}
+	c.phase = phaseEnded
+	return c.err, true
+}
+
+// waitingMessage waits for the handler that is running.
+type waitingMessage struct {
+	m   Message
+	buf *buffer
+}
+
+// leaveBehind leaves a message to the goroutine whose handler takes its time. It
+// reports false when that has just ended.
+func (c *Conn) leaveBehind(m Message, buf *buffer) bool {
+	if buf == nil {
+		buf = getBuffer(len(m.Data))
+		buf.b = append(buf.b, m.Data...)
+		m.Data = buf.b
+	}
+	c.mu.Lock()
+	if !c.detached.Load() {
+		c.mu.Unlock()
+		return false
+	}
+	x := c.more()
+	x.backlog = append(x.backlog, waitingMessage{m, buf})
+	x.backSize += len(m.Data) + backlogOverhead
+	full := int64(x.backSize) > c.bounds.message
+	c.mu.Unlock()
+	if full {
+		c.pause(pausedByBacklog)
+	}
+	return true
+}
+
+// backlogOverhead is what a waiting message counts beside its bytes.
+const backlogOverhead = 512
+
+// workOff calls the handler for what has come while it was running.
+func (c *Conn) workOff() {
+	for !c.detached.Load() { // who took over is about to say so
+		time.Sleep(time.Microsecond)
+	}
+	for {
+		w, ok := c.nextBehind()
+		if !ok {
+			break
+		}
+		if !c.quiet.Load() {
+			c.handler.message(c, w.m)
+		}
+		putBuffer(w.buf)
+	}
+	c.resumeFrom(pausedByBacklog)
+	if err, mine := c.claimEnd(); mine {
+		c.handler.closed(c, err)
+	}
+}
+
+// nextBehind returns the next message of the backlog. When there is none, the
+// handler is called by who reads again.
+func (c *Conn) nextBehind() (waitingMessage, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := c.more()
+	if len(x.backlog) == 0 {
+		x.backlog, x.backSize = nil, 0
+		c.detached.Store(false)
+		return waitingMessage{}, false
+	}
+	w := x.backlog[0]
+	x.backlog[0] = waitingMessage{}
+	x.backlog = x.backlog[1:]
+	x.backSize -= len(w.m.Data) + backlogOverhead
+	return w, true
+}

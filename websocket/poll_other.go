@@ -1,0 +1,27 @@
+//go:build !linux
+
+package websocket
+
+import "context"
+
+// Without pollers every connection keeps its net.Conn, and a goroutine that waits for
+// it. What is here is never called.
+
+type loop struct{}
+
+func (*loop) becomesDue(*Conn) {}
+func (*loop) remove(*Conn)     {}
+
+type socket struct{}
+
+func (*socket) release()    {}
+func (*socket) closeWrite() {}
+
+func (c *Conn) attach()                                       {}
+func (c *Conn) listen(bool)                                   {}
+func (c *Conn) readable(bool)                                 {}
+func (c *Conn) scheduleLocked()                               {}
+func (c *Conn) awaitWritable()                                {}
+func (c *Conn) writeRaw(*queue) error                         { return nil }
+func (c *Conn) writeWaiting(context.Context, *queue) error    { return nil }
+func (c *Conn) fillFromSocket(context.Context) (event, error) { return event{}, nil }

@@ -1,0 +1,120 @@
+package websocket
+
+import (
+	"iter"
+	"slices"
+	"sync"
+)
+
+// Set is a number of connections to send to. The zero value is empty and ready. It
+// is safe for concurrent use. A connection that ends leaves its sets by itself.
+type Set struct {
+	mu      sync.RWMutex
+	members []*Conn
+	index   map[*Conn]int
+}
+
+// Add makes c a member, and reports whether it is new to the set. A connection that
+// has ended is not added.
+func (s *Set) Add(c *Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.index[c]; ok {
+		return false
+	}
+	if s.index == nil {
+		s.index = make(map[*Conn]int)
+	}
+	s.index[c] = len(s.members)
+	s.members = append(s.members, c)
+	x := c.more()
+	x.sets = append(x.sets, s)
+	return true
+}
+
+// Remove ends c's membership, and reports whether it was a member.
+func (s *Set) Remove(c *Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if x := c.extra; x != nil {
+		x.sets = slices.DeleteFunc(x.sets, func(of *Set) bool { return of == s })
+	}
+	return s.remove(c)
+}
+
+func (s *Set) remove(c *Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := s.index[c]
+	if !ok {
+		return false
+	}
+	last := len(s.members) - 1
+	moved := s.members[last]
+	s.members[i], s.members[last] = moved, nil
+	s.index[moved] = i
+	s.members = s.members[:last]
+	delete(s.index, c)
+	return true
+}
+
+// leaveSets is called when the connection has ended.
+func (c *Conn) leaveSets() {
+	c.mu.Lock()
+	var sets []*Set
+	if x := c.extra; x != nil {
+		sets, x.sets = x.sets, nil
+	}
+	c.mu.Unlock()
+	for _, s := range sets {
+		s.remove(c)
+	}
+}
+
+// Len returns the number of members.
+func (s *Set) Len() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.members)
+}
+
+// All returns an iterator over the members there are when it starts, in no order.
+func (s *Set) All() iter.Seq[*Conn] {
+	return func(yield func(*Conn) bool) {
+		s.mu.RLock()
+		members := slices.Clone(s.members)
+		s.mu.RUnlock()
+		for _, c := range members {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// Broadcast sends m to every member, framed once.
+func (s *Set) Broadcast(m Message) { s.Send(Prepare(m)) }
+
+// Send sends p to every member but those in except. It never waits for one: see
+// [Conn.Send]. Members whose peer is too slow are hung up on.
+func (s *Set) Send(p *Prepared, except ...*Conn) {
+	var slow []*Conn
+	s.mu.RLock()
+	for _, c := range s.members {
+		if len(except) > 0 && slices.Contains(except, c) {
+			continue
+		}
+		if c.queuePrepared(p) == ErrSlow {
+			slow = append(slow, c)
+		}
+	}
+	s.mu.RUnlock()
+	for _, c := range slow { // ending, they leave the set
+		c.tooSlow(ErrSlow)
+	}
+}
