@@ -35,10 +35,10 @@ func inHTTP2(t *testing.T, f func(t *testing.T)) {
 }
 
 // inOwnProcess runs the test once more, in a process with env in its environment.
-func inOwnProcess(t *testing.T, env string) {
+func inOwnProcess(t *testing.T, env ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s")
-	cmd.Env = append(os.Environ(), env, "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(append(os.Environ(), env...), "GORACE=atexit_sleep_ms=0")
 	out, err := cmd.CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name()+" ")) {
 		t.Fatalf("with %s: %v\n%s", env, err, out)
