@@ -9,34 +9,32 @@ import (
 	"github.com/parley-go/parley/websocket"
 )
 
-// goThroughCases asks a fuzzing server how many cases it has, echoes through each
-// of them, and then asks for its report.
-func goThroughCases(ctx context.Context, server, name string) error {
+// runCases asks a fuzzing server how many cases it has, echoes through each of
+// them, and then asks for its report.
+func runCases(ctx context.Context, server, way string) error {
+	talk := map[string]func(context.Context, string) error{
+		"conn":     talkWith(&websocket.Compression{}),
+		"takeover": talkWith(takeover),
+		"handler":  talkByHandler,
+	}[way]
+	if talk == nil {
+		return fmt.Errorf("there is no way called %q", way)
+	}
 	count, err := caseCount(ctx, server)
 	if err != nil {
 		return err
 	}
-	agent := "agent=" + url.QueryEscape(name)
+	agent := "agent=" + url.QueryEscape(way)
 	for n := range count {
-		c, err := dial(ctx, fmt.Sprintf("%s/runCase?case=%d&%s", server, n+1, agent))
-		if err != nil {
+		if err := talk(ctx, fmt.Sprintf("%s/runCase?case=%d&%s", server, n+1, agent)); err != nil {
 			return err
 		}
-		echo(ctx, c) // how a case ends is Autobahn's to judge
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 	}
-	c, err := dial(ctx, server+"/updateReports?"+agent)
-	if err != nil {
-		return err
-	}
-	echo(ctx, c)
-	return nil
+	return talk(ctx, server+"/updateReports?"+agent)
 }
 
 func caseCount(ctx context.Context, server string) (int, error) {
-	c, err := dial(ctx, server+"/getCaseCount")
+	c, err := websocket.Dial(ctx, server+"/getCaseCount", nil)
 	if err != nil {
 		return 0, err
 	}
@@ -48,6 +46,34 @@ func caseCount(ctx context.Context, server string) (int, error) {
 	return strconv.Atoi(string(m.Data))
 }
 
-func dial(ctx context.Context, rawURL string) (*websocket.Conn, error) {
-	return websocket.Dial(ctx, rawURL, &websocket.DialOptions{Limits: limits})
+// talkWith echoes by reading and writing until the connection ends. How it ends is
+// Autobahn's to judge.
+func talkWith(compression *websocket.Compression) func(context.Context, string) error {
+	return func(ctx context.Context, rawURL string) error {
+		c, err := websocket.Dial(ctx, rawURL, &websocket.DialOptions{Limits: limits, Compression: compression})
+		if err != nil {
+			return err
+		}
+		echo(ctx, c)
+		return ctx.Err()
+	}
+}
+
+// talkByHandler is the same by Handler.
+func talkByHandler(ctx context.Context, rawURL string) error {
+	h := &websocket.Handler{
+		OnMessage: func(c *websocket.Conn, m websocket.Message) { c.Send(m) },
+	}
+	o := &websocket.DialOptions{Limits: limits, Compression: &websocket.Compression{}}
+	c, err := h.Dial(ctx, rawURL, o)
+	if err != nil {
+		return err
+	}
+	defer c.CloseNow()
+	select {
+	case <-c.Done():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -17,7 +17,8 @@ func serve(ctx context.Context, address string) error {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("/messages", serveMessages)
+	mux.HandleFunc("/conn", serveConn)
+	mux.HandleFunc("/handler", serveHandler())
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
@@ -28,13 +29,27 @@ func serve(ctx context.Context, address string) error {
 	return nil
 }
 
-// serveMessages echoes in a goroutine of its own. Autobahn takes the Server header
-// for the name of what it judges.
-func serveMessages(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Server", "messages")
-	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Limits: limits})
+var options = &websocket.AcceptOptions{Limits: limits, Compression: takeover}
+
+// serveConn echoes in a goroutine of its own. Autobahn takes the Server header for
+// the name of what it judges.
+func serveConn(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Server", "conn")
+	c, err := websocket.Accept(w, r, options)
 	if err != nil {
 		return // Accept has answered the request
 	}
 	echo(r.Context(), c) // how a case ends is Autobahn's to judge
+}
+
+// serveHandler echoes wherever the engine calls it.
+func serveHandler() http.HandlerFunc {
+	h := &websocket.Handler{
+		Options:   options,
+		OnMessage: func(c *websocket.Conn, m websocket.Message) { c.Send(m) },
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Server", "handler")
+		h.ServeHTTP(w, r)
+	}
 }
