@@ -350,19 +350,27 @@ func upgrade(ctx context.Context, nc net.Conn, req *http.Request, o *DialOptions
 		nc.Close()
 		return nil, nil, err
 	}
-	if err := checkUpgraded(resp, req, o); err != nil {
+	t, err := checkUpgraded(resp, req, o)
+	if err != nil {
 		nc.Close()
-		return nil, resp, &HandshakeError{Response: resp, Reason: err.Error(), Err: ctx.Err()}
+		return nil, resp, unacceptable(ctx, resp, err)
 	}
-	return newClient(nc, resp, early, o), resp, nil
+	return newClient(nc, t, early, o), resp, nil
+}
+
+// unacceptable is the error for an answer that does not lead to a connection. If
+// time ran out, some of its body may be missing.
+func unacceptable(ctx context.Context, resp *http.Response, err error) error {
+	reason := strings.TrimPrefix(err.Error(), "websocket: ")
+	return &HandshakeError{Response: resp, Reason: reason, Err: ctx.Err()}
 }
 
 // newClient returns the connection that the handshake has led to.
-func newClient(nc net.Conn, resp *http.Response, early []byte, o *DialOptions) *Conn {
+func newClient(nc net.Conn, t terms, early []byte, o *DialOptions) *Conn {
 	c := newConn(nc, true, o.Limits, early)
-	c.subprotocol = resp.Header.Get("Sec-WebSocket-Protocol")
-	if p, ok, err := o.Compression.confirm(resp.Header["Sec-Websocket-Extensions"]); ok && err == nil {
-		c.useDeflate(p)
+	c.subprotocol = t.subprotocol
+	if t.extensions != "" {
+		c.useDeflate(t.deflate)
 	}
 	c.opened(o.Stats)
 	return c
@@ -370,29 +378,32 @@ func newClient(nc net.Conn, resp *http.Response, early []byte, o *DialOptions) *
 
 // checkUpgraded goes through RFC 6455 §4.1, "the client MUST validate the
 // server's response".
-func checkUpgraded(resp *http.Response, req *http.Request, o *DialOptions) error {
+func checkUpgraded(resp *http.Response, req *http.Request, o *DialOptions) (terms, error) {
 	h := resp.Header
 	accept := h["Sec-Websocket-Accept"]
 	switch {
 	case resp.StatusCode != http.StatusSwitchingProtocols:
-		return fmt.Errorf("the server answered %q, not 101", resp.Status)
+		return terms{}, fmt.Errorf("the server answered %q, not 101", resp.Status)
 	case !hasToken(h["Upgrade"], "websocket"):
-		return errors.New(`the answer's Upgrade header is not "websocket"`)
+		return terms{}, errors.New(`the answer's Upgrade header is not "websocket"`)
 	case !hasToken(h["Connection"], "upgrade"):
-		return errors.New(`the answer's Connection header does not contain "upgrade"`)
+		return terms{}, errors.New(`the answer's Connection header does not contain "upgrade"`)
 	case len(accept) != 1 || trimSpace(accept[0]) != acceptKey(req.Header.Get("Sec-WebSocket-Key")):
-		return errors.New("the answer's Sec-WebSocket-Accept does not match the key")
+		return terms{}, errors.New("the answer's Sec-WebSocket-Accept does not match the key")
 	}
-	return checkChoices(h, o)
+	return chosen(h, o)
 }
 
-// checkChoices sees to it that the server chose from what it was offered.
-func checkChoices(h http.Header, o *DialOptions) error {
-	chosen := h["Sec-Websocket-Protocol"]
-	switch {
-	case len(chosen) > 1 || len(chosen) == 1 && !slices.Contains(o.Subprotocols, chosen[0]):
-		return errors.New("the server chose a subprotocol that was not offered")
+// chosen returns what the server chose of what it was offered.
+func chosen(h http.Header, o *DialOptions) (t terms, err error) {
+	protocols := h["Sec-Websocket-Protocol"]
+	if len(protocols) > 1 || len(protocols) == 1 && !slices.Contains(o.Subprotocols, protocols[0]) {
+		return t, errors.New("the server chose a subprotocol that was not offered")
 	}
-	_, _, err := o.Compression.confirm(h["Sec-Websocket-Extensions"])
-	return err
+	params, ok, err := o.Compression.confirm(h["Sec-Websocket-Extensions"])
+	if ok {
+		t.extensions, t.deflate = deflateName, params
+	}
+	t.subprotocol = h.Get("Sec-WebSocket-Protocol")
+	return t, err
 }

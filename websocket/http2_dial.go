@@ -26,17 +26,18 @@ func extendedConnect(ctx context.Context, nc *tls.Conn, req *http.Request, o *Di
 		return nil, nil, &HandshakeError{Reason: "no proper answer over HTTP/2", Err: cmp.Or(ctx.Err(), err)}
 	}
 	body := resp.Body
-	if err := checkConnected(resp, o); err != nil {
+	t, err := checkConnected(resp, o)
+	if err != nil {
 		keepBody(resp)
 		s.Close()
-		return nil, resp, &HandshakeError{Response: resp, Reason: err.Error(), Err: ctx.Err()}
+		return nil, resp, unacceptable(ctx, resp, err)
 	}
 	if !stop() {
 		s.Close()
 		return nil, nil, &HandshakeError{Reason: "no answer in time", Err: ctx.Err()}
 	}
 	go receive(received, body) // ends with Close, or with the stream
-	return newClient(s, resp, nil, o), resp, nil
+	return newClient(s, t, nil, o), resp, nil
 }
 
 // roundTrip sends the request as extended CONNECT (RFC 8441 §5), with sent as its
@@ -77,12 +78,12 @@ func http2Client(nc *tls.Conn, host string, o *DialOptions) (http.RoundTripper, 
 
 // checkConnected judges the answer (RFC 8441 §5). What there is of a body is left
 // to read only if it is not the WebSocket's.
-func checkConnected(resp *http.Response, o *DialOptions) error {
+func checkConnected(resp *http.Response, o *DialOptions) (terms, error) {
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the server answered %q, not 200", resp.Status)
+		return terms{}, fmt.Errorf("the server answered %q, not 200", resp.Status)
 	}
 	resp.Body = http.NoBody
-	return checkChoices(resp.Header, o)
+	return chosen(resp.Header, o)
 }
 
 // clientStream is the client's end of a WebSocket over HTTP/2.
