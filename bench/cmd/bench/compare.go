@@ -3,58 +3,129 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/parley-go/parley/bench/internal/rig"
+	"github.com/parley-go/parley/bench/internal/servers"
 )
 
 // options of a comparison.
 type options struct {
 	run, servers, profiles string
+	node, out, raw         string
 	repetitions            int
 	short, list            bool
+}
+
+func (o *options) parse(args []string) error {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.StringVar(&o.run, "run", "", "only cases whose names match this regular expression; see -list")
+	flags.StringVar(&o.servers, "servers", "", "only these servers, with commas between")
+	flags.StringVar(&o.profiles, "profile", "", "folder for CPU profiles of the servers")
+	flags.StringVar(&o.node, "node", "bench/node", "folder of the server of npm's ws")
+	flags.StringVar(&o.out, "o", "", "file for the report, beside standard output")
+	flags.StringVar(&o.raw, "json", "", "file for all samples")
+	flags.IntVar(&o.repetitions, "n", 0, "repetitions; default 3, or 1 with -short")
+	flags.BoolVar(&o.short, "short", false, "measure for less time")
+	flags.BoolVar(&o.list, "list", false, "list the cases and their servers")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	switch {
+	case o.repetitions > 0:
+	case o.short:
+		o.repetitions = 1
+	default:
+		o.repetitions = 3
+	}
+	return nil
 }
 
 // compare runs the cases and prints what they showed.
 func compare(args []string) error {
 	var o options
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.StringVar(&o.run, "run", "", "only cases whose names match this regular expression")
-	flags.StringVar(&o.servers, "servers", "", "only these servers, with commas between")
-	flags.StringVar(&o.profiles, "profile", "", "folder for CPU profiles of the servers")
-	flags.IntVar(&o.repetitions, "n", 3, "repetitions")
-	flags.BoolVar(&o.short, "short", false, "about two minutes instead of fifteen")
-	flags.BoolVar(&o.list, "list", false, "list the cases")
-	if err := flags.Parse(args); err != nil {
+	if err := o.parse(args); err != nil {
 		return err
 	}
-	name, err := regexp.Compile(o.run)
+	cases, leftOut, err := o.cases()
 	if err != nil {
 		return err
+	}
+	if o.list {
+		for _, c := range cases {
+			fmt.Printf("%-24s %s\n", c.Name, strings.Join(c.Servers, " "))
+		}
+		return nil
 	}
 	if done, err := rig.Quietly(); done {
 		return err
 	}
-	var only []string
-	if o.servers != "" {
-		only = strings.Split(o.servers, ",")
-	}
-	r := rig.Rig{Cases: rig.Select(rig.Cases(o.short), name, only), Repetitions: o.repetitions, Profiles: o.profiles, Progress: os.Stderr}
+	r := rig.Rig{Cases: cases, Repetitions: o.repetitions, Profiles: o.profiles, NodeDir: o.node, Progress: os.Stderr}
+	began := time.Now()
 	results, err := r.Run()
 	if err != nil {
 		return err
 	}
-	for _, c := range r.Cases {
-		for _, server := range c.Servers {
-			ratio, _ := results.Ratio(c.Name, server, c.Servers[0], rig.CPU)
-			cost, _ := results.Median(c.Name, server, rig.CPU)
-			allocs, _ := results.Median(c.Name, server, rig.Allocs)
-			fmt.Printf("%-24s %-14s %8.0f ns  %6.2f × %s  %.3f allocs\n", c.Name, server, cost, ratio, c.Servers[0], allocs)
+	return o.write(&rig.Report{Machine: rig.ThisMachine(o.node), Date: began, Took: time.Since(began),
+		Repetitions: o.repetitions, Weight: r.Weight, Cases: r.Cases, Results: results, LeftOut: leftOut})
+}
+
+// cases returns those that are asked for, and what cannot run.
+func (o *options) cases() (cases []rig.Case, leftOut []string, err error) {
+	var name *regexp.Regexp
+	if o.run != "" {
+		if name, err = regexp.Compile(o.run); err != nil {
+			return nil, nil, err
 		}
 	}
-	return nil
+	only := strings.FieldsFunc(o.servers, func(r rune) bool { return r == ',' })
+	may := func(server string) bool { return len(only) == 0 || slices.Contains(only, server) }
+	cases = rig.Select(rig.Cases(o.short), name, may)
+	runs := servers.Names()
+	if usesNode(cases) && !o.list {
+		if err := rig.InstallNode(o.node, os.Stderr); err != nil {
+			leftOut = append(leftOut, fmt.Sprintf("npm's ws: %v", err))
+		} else {
+			runs = append(runs, rig.NodeServer)
+		}
+	}
+	cases = rig.Select(cases, regexp.MustCompile(""), func(s string) bool { return o.list || slices.Contains(runs, s) })
+	for _, line := range rig.Fit(cases) {
+		leftOut = append(leftOut, line)
+	}
+	for _, line := range leftOut {
+		fmt.Fprintln(os.Stderr, "left out:", line)
+	}
+	return cases, leftOut, nil
+}
+
+func usesNode(cases []rig.Case) bool {
+	return slices.ContainsFunc(cases, func(c rig.Case) bool { return slices.Contains(c.Servers, rig.NodeServer) })
+}
+
+// write prints the figures, and writes the files that are asked for.
+func (o *options) write(report *rig.Report) error {
+	report.Figures(os.Stdout)
+	if o.raw != "" {
+		text, err := json.MarshalIndent(report.Results, "", "\t")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(o.raw, text, 0o666); err != nil {
+			return err
+		}
+	}
+	if o.out == "" {
+		return nil
+	}
+	var b strings.Builder
+	report.Write(&b)
+	return os.WriteFile(o.out, []byte(b.String()), 0o666)
 }

@@ -40,22 +40,22 @@ func Compressed(size, burst int, takeover bool) *Script {
 	return s
 }
 
-// document is a message as applications send them: the same names with other values.
+// document is a message as applications send them: a list that changes a little
+// from one message to the next.
 func document(number, size int) []byte {
-	words := strings.Fields("amber basin cedar delta ember fjord grove heron islet jetty knoll larch meadow north otter pine")
-	random := uint32(number)*2654435761 + 12345
-	pick := func(n int) int {
-		random = random*1664525 + 1013904223
-		return int(random>>8) % n
-	}
-	p := fmt.Appendf(nil, `{"type":"update","sequence":%d,"channel":"room-%d","items":[`, 100000+number, pick(40))
-	for len(p) < size-100 {
-		p = fmt.Appendf(p, `{"id":%d,"name":"%s %s","price":%d.%02d,"active":%t},`,
-			pick(1e6), words[pick(16)], words[pick(16)], pick(1000), pick(100), pick(2) == 0)
+	names := strings.Fields("amber basin cedar delta ember fjord grove heron islet jetty knoll larch meadow north otter pine")
+	p := fmt.Appendf(nil, `{"type":"update","channel":"prices","sequence":%d,"items":[`, 100000+number)
+	for i := 0; len(p) < size-80; i++ {
+		revision := 0
+		if (i+number)%4 == 0 {
+			revision = number
+		}
+		p = fmt.Appendf(p, `{"id":%d,"name":"%s","price":%d.%02d,"currency":"EUR","active":true},`,
+			1000+i, names[i%len(names)], 20+7*i+revision%5, (13*revision+i)%100)
 	}
 	p = append(p[:len(p)-1], `],"note":"`...)
 	for len(p) < size-2 {
-		p = append(p, 'a'+byte(pick(26)))
+		p = append(p, ' ')
 	}
 	return append(p, `"}`...)
 }

@@ -49,8 +49,11 @@ const (
 	coder        = "coder"
 	gobwas       = "gobwas"
 	gobwasEpoll  = "gobwas-epoll"
-	nodeWS       = "ws"
+	nodeWS       = NodeServer
 )
+
+// NodeServer is the name of npm's ws, the one server that is not written in Go.
+const NodeServer = "ws"
 
 func (c *Case) script(server string) *load.Script {
 	switch {

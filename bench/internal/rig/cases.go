@@ -34,7 +34,7 @@ func Cases(short bool) []Case {
 // The servers of most cases: the bare echoes, Parley in two ways, and the field.
 var (
 	floors = []string{floor, floorNet}
-	ours   = []string{parleyAccept}
+	ours   = []string{parley, parleyAccept}
 	field  = []string{gws, gorilla, coder, gobwas, gobwasEpoll, nodeWS}
 )
 

@@ -4,6 +4,7 @@ package rig
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"syscall"
@@ -43,4 +44,24 @@ func RaiseLimit() (int, error) {
 		return 0, err
 	}
 	return int(min(limit.Cur, 1<<30)), nil
+}
+
+// spareFiles is how many files a server may have open beside its connections; while
+// one is taken over from net/http, it has two.
+const spareFiles = 1000
+
+// Fit lowers the connections of cases to what the limit of open files allows and
+// says which it did.
+func Fit(cases []Case) (lines []string) {
+	limit, err := RaiseLimit()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for i := range cases {
+		if c := &cases[i]; c.Conns > limit-spareFiles {
+			lines = append(lines, fmt.Sprintf("%s: %d of its connections, as %d files may be open", c.Name, c.Conns-limit+spareFiles, limit))
+			c.Conns = limit - spareFiles
+		}
+	}
+	return lines
 }

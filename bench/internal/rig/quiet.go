@@ -42,7 +42,8 @@ func Quietly() (done bool, err error) {
 	cmd := exec.Command(program, append([]string{"pin", list(client), program}, os.Args[1:]...)...)
 	cmd.Env = append(os.Environ(), session+"="+list(all))
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	runtime.LockOSThread() // whose end would be taken for that of this process
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
 		return true, err
 	}

@@ -22,6 +22,7 @@ type Rig struct {
 	Cases       []Case
 	Repetitions int
 	Profiles    string    // folder for CPU profiles of the servers; empty: none are made
+	NodeDir     string    // where the server of npm's ws is; it must be installed
 	Progress    io.Writer // hears of every run
 	Weight      string    // what the kernel's scheduler granted, in words; set by Run
 
@@ -40,16 +41,15 @@ type Run struct {
 	Failed string // empty: it did not
 }
 
-// Select keeps the cases and servers whose names match; nil matches all.
-func Select(cases []Case, name *regexp.Regexp, only []string) []Case {
+// Select keeps the cases whose names match, nil for all but the extra ones, and in
+// them the servers that may run.
+func Select(cases []Case, name *regexp.Regexp, may func(server string) bool) []Case {
 	var selected []Case
 	for _, c := range cases {
-		if name != nil && !name.MatchString(c.Name) {
+		if name == nil && c.Extra || name != nil && !name.MatchString(c.Name) {
 			continue
 		}
-		if len(only) > 0 {
-			c.Servers = slices.DeleteFunc(slices.Clone(c.Servers), func(s string) bool { return !slices.Contains(only, s) })
-		}
+		c.Servers = slices.DeleteFunc(slices.Clone(c.Servers), func(s string) bool { return !may(s) })
 		if len(c.Servers) > 0 {
 			selected = append(selected, c)
 		}
@@ -124,7 +124,11 @@ func (c *Case) line(r Run) string {
 	case Calls:
 		return fmt.Sprintf("%.2f system calls", s.Calls)
 	}
-	return fmt.Sprintf("%8.0f ns  %8.0f/s  server %3.0f %%  client %3.0f %%", s.CPU, s.Rate, 100*s.ServerLoad, 100*s.ClientLoad)
+	line := fmt.Sprintf("%8.0f ns  %8.0f/s  server %3.0f %%  client %3.0f %%", s.CPU, s.Rate, 100*s.ServerLoad, 100*s.ClientLoad)
+	if c.Deflate != "" {
+		line += fmt.Sprintf("  answers of %.0f B", s.Answer)
+	}
+	return line
 }
 
 // one runs one server at one case.
@@ -133,7 +137,11 @@ func (r *Rig) one(c *Case, server string) (s Sample, err error) {
 	if err := load.Pin(clientCores...); err != nil {
 		return s, err
 	}
-	p, err := start(c.command(r.program, server, r.profile(c, server)), serverCores)
+	command := c.command(r.program, server, r.profile(c, server))
+	if server == nodeWS {
+		command, c = c.nodeCommand(r.NodeDir), c.warmer()
+	}
+	p, err := start(command, serverCores)
 	if err != nil {
 		return s, err
 	}

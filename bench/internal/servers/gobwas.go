@@ -151,19 +151,28 @@ func (b *frameBuffer) room(n int) []byte {
 // the package's own helper would make a compressor for each message.
 type gobwasDeflate struct {
 	in, plain, out bytes.Buffer
+	source         struct{ io.Reader } // in without ReadByte, whose end wsflate 1.5.0 takes for a zero
 	r              *wsflate.Reader
 	w              *wsflate.Writer
 }
 
 var deflates = sync.Pool{New: func() any {
 	return &gobwasDeflate{
-		r: wsflate.NewReader(nil, func(r io.Reader) wsflate.Decompressor { return flate.NewReader(r) }),
+		r: wsflate.NewReader(nil, func(r io.Reader) wsflate.Decompressor { return &gobwasInflater{flate.NewReader(r)} }),
 		w: wsflate.NewWriter(nil, func(w io.Writer) wsflate.Compressor {
 			fw, _ := flate.NewWriter(w, flate.BestSpeed) // the level exists
 			return fw
 		}),
 	}
 }}
+
+// gobwasInflater gives the inflater the Reset that the package looks for.
+type gobwasInflater struct{ io.ReadCloser }
+
+// Reset lets the inflater begin a new message.
+func (f *gobwasInflater) Reset(r io.Reader) {
+	f.ReadCloser.(flate.Resetter).Reset(r, nil)
+}
 
 // compressed answers a message that came compressed, in one frame.
 func (c *gobwasConn) compressed(h ws.Header, out *frameBuffer) error {
@@ -193,7 +202,8 @@ func (c *gobwasConn) compressed(h ws.Header, out *frameBuffer) error {
 func (d *gobwasDeflate) recode() error {
 	d.plain.Reset()
 	d.out.Reset()
-	d.r.Reset(&d.in)
+	d.source.Reader = &d.in
+	d.r.Reset(&d.source)
 	if _, err := d.plain.ReadFrom(d.r); err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ type Server func(l net.Listener, o Options) error
 var all = map[string]Server{
 	"floor":         floor,
 	"floor-net":     floorNet,
+	"parley":        onHTTP(parleyHandler),
 	"parley-accept": onHTTP(parleyAccept),
 	"gws":           onHTTP(gwsHandler),
 	"coder":         onHTTP(coderHandler),
