@@ -85,6 +85,7 @@ func TestEveryCheckOfTheServersAnswer(t *testing.T) {
 		{"a header line that is too long", func(r *http.Request) string { return switching(r, "X: "+strings.Repeat("y", 40_000)) }, false},
 		{"a header name that is too long", func(r *http.Request) string { return switching(r, strings.Repeat("X", 40_000)) }, false},
 		{"half an answer", func(r *http.Request) string { return strings.TrimSuffix(switching(r), "\r\n") }, false},
+		{"HTTP/2 in text", func(r *http.Request) string { return strings.Replace(switching(r), "HTTP/1.1", "HTTP/2.0", 1) }, false},
 		{"not HTTP", func(r *http.Request) string { return "SSH-2.0-OpenSSH\r\n\r\n" }, false},
 		{"nothing", func(r *http.Request) string { return "" }, false},
 	}

@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -23,7 +22,7 @@ func extendedConnect(ctx context.Context, nc *tls.Conn, req *http.Request, o *Di
 	resp, err := roundTrip(req.Clone(living), nc, sent, o)
 	if err != nil {
 		s.Close()
-		return nil, nil, &HandshakeError{Reason: "no proper answer over HTTP/2", Err: cmp.Or(ctx.Err(), err)}
+		return nil, nil, unanswered(ctx, err)
 	}
 	body := resp.Body
 	t, err := checkConnected(resp, o)
@@ -34,7 +33,7 @@ func extendedConnect(ctx context.Context, nc *tls.Conn, req *http.Request, o *Di
 	}
 	if !stop() {
 		s.Close()
-		return nil, nil, &HandshakeError{Reason: "no answer in time", Err: ctx.Err()}
+		return nil, nil, unanswered(ctx, nil)
 	}
 	go receive(received, body) // ends with Close, or with the stream
 	return newClient(s, t, nil, o), resp, nil
@@ -99,6 +98,6 @@ type clientStream struct {
 func (s *clientStream) Close() error {
 	s.cancel()
 	s.closePipes()
-	time.AfterFunc(lingerTime, func() { s.nc.NetConn().Close() })
+	time.AfterFunc(lingerTime, func() { socketUnder(s.nc).Close() })
 	return nil
 }

@@ -76,7 +76,8 @@ func dialed(t *testing.T, url string, o *DialOptions) *Conn {
 func TestEchoOverHTTP2(t *testing.T) {
 	inHTTP2(t, func(t *testing.T) {
 		requests := make(chan string, 1)
-		echo := echoHandler(&AcceptOptions{Subprotocols: []string{"chat"}})
+		var stats Stats
+		echo := echoHandler(&AcceptOptions{Subprotocols: []string{"chat"}, Compression: &Compression{}, Stats: &stats})
 		s, o := secureServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			requests <- strings.Join([]string{r.Proto, r.Method, r.URL.RequestURI(), r.Host, r.Header.Get("Cookie"), r.Header.Get("Sec-Websocket-Key")}, " ")
 			http.SetCookie(w, &http.Cookie{Name: "set", Value: "by the handler"})
@@ -84,7 +85,7 @@ func TestEchoOverHTTP2(t *testing.T) {
 			echo.ServeHTTP(w, r)
 		}))
 		jar := newJar(t)
-		o.Subprotocols, o.Jar = []string{"talk", "chat"}, jar
+		o.Subprotocols, o.Jar, o.Compression = []string{"talk", "chat"}, jar, &Compression{}
 		o.Header = http.Header{"Cookie": {"a=b; c=d"}}
 		ctx, cancel := context.WithCancel(t.Context())
 		c, err := Dial(ctx, s.URL+"/path?q=1", o)
@@ -113,6 +114,9 @@ func TestEchoOverHTTP2(t *testing.T) {
 		}
 		if err := c.Close(StatusNormalClosure, "bye"); err != nil {
 			t.Errorf("Close: %v", err)
+		}
+		if got := stats.Snapshot(); got.MessagesIn != 6 || got.BytesIn > 100_000 {
+			t.Errorf("the server saw %d messages in %d bytes, want 6, compressed", got.MessagesIn, got.BytesIn)
 		}
 	})
 }
@@ -505,6 +509,41 @@ func TestARefusedMessageOverHTTP2(t *testing.T) {
 					t.Errorf("the client: got %v, want a CloseError with 1009", err)
 				}
 			}
+		})
+	})
+}
+
+// TestHandlerOverHTTP2 has ServeHTTP hold the request for as long as the connection
+// lives.
+func TestHandlerOverHTTP2(t *testing.T) {
+	inHTTP2(t, func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			closed, handled := make(chan StatusCode, 1), make(chan struct{})
+			h := &Handler{
+				OnMessage: func(c *Conn, m Message) { c.Send(m) },
+				OnClose:   func(_ *Conn, code StatusCode, _ string) { closed <- code },
+			}
+			o := bubbleServer(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				h.ServeHTTP(w, r)
+				close(handled)
+			})})
+			c, err := Dial(t.Context(), "wss://example.com/", o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.CloseNow()
+			for range 3 {
+				time.Sleep(time.Hour)
+				c.Write(t.Context(), Message{Text, []byte("hello")})
+				wantMessage(t, c, Text, "hello")
+			}
+			if err := c.Close(StatusGoingAway, ""); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			if got := <-closed; got != StatusGoingAway {
+				t.Errorf("OnClose: got %d, want %d", got, StatusGoingAway)
+			}
+			<-handled
 		})
 	})
 }

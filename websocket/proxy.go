@@ -48,7 +48,7 @@ func dialThrough(ctx context.Context, proxy *url.URL, target string, o *DialOpti
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
 	if err := ask(ctx, nc, proxy.User, target); err != nil {
-		nc.Close()
+		socketUnder(nc).Close()
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
 	return nc, nil

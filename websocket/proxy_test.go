@@ -287,7 +287,7 @@ func TestBadProxies(t *testing.T) {
 					return a, nil
 				}
 				_, err := Dial(t.Context(), "ws://chat.test", o)
-				if err == nil || !strings.Contains(err.Error(), tt.says) {
+				if err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "proxy") || strings.Count(err.Error(), "dial:") > 1 {
 					t.Errorf("got %v, want %q", err, tt.says)
 				}
 				dropped := "handshake"
