@@ -132,15 +132,21 @@ func parseLength(short byte, p []byte) (int64, error) {
 	return int64(short), nil
 }
 
-// appendHeader appends h as it goes on the wire.
-func appendHeader(dst []byte, h header) []byte {
-	first, second := byte(h.op), byte(0)
+// first is the first byte of h on the wire.
+func (h *header) first() byte {
+	b := byte(h.op)
 	if h.fin {
-		first |= 0x80
+		b |= 0x80
 	}
 	if h.rsv1 {
-		first |= 0x40
+		b |= 0x40
 	}
+	return b
+}
+
+// appendHeader appends h as it goes on the wire.
+func appendHeader(dst []byte, h header) []byte {
+	first, second := h.first(), byte(0)
 	if h.masked {
 		second = 0x80
 	}

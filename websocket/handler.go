@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 var errHandled = errors.New("websocket: the connection is read by its Handler")
@@ -141,7 +142,11 @@ func (h *Handler) message(c *Conn, m Message) {
 	if f == nil && m.Type != MessageType(opPong) {
 		return
 	}
-	defer c.recovered()
+	defer func() {
+		if v := recover(); v != nil {
+			c.recovered(v)
+		}
+	}()
 	if m.Type == MessageType(opPong) {
 		h.OnPong(c, m.Data)
 		return
@@ -181,11 +186,7 @@ func (h *Handler) call(f func()) {
 }
 
 // recovered turns a panic into the end of the connection.
-func (c *Conn) recovered() {
-	v := recover()
-	if v == nil {
-		return
-	}
+func (c *Conn) recovered(v any) {
 	err := &PanicError{Value: v, Stack: debug.Stack()}
 	if c.handler.OnError == nil {
 		slog.Error(err.Error(), "stack", string(err.Stack))
@@ -204,19 +205,49 @@ const copyTime = int64(time.Second)
 // call: the goroutine that called finds out when it returns, and another has gone on
 // with the runner meanwhile.
 type runner struct {
-	turn atomic.Uint64 // odd during a call
+	// turn is odd during a call, and grows by two with each.
+	turn atomic.Uint64
 
 	// Owned by the goroutine of the moment.
 	cur    *Conn   // whose handler is called; nil: none is
-	rest   []byte  // what is to be handed on afterwards
+	next   *behind // what is to be handed on after the call
 	chunk  *buffer // what was read last
 	copied bool    // the message does not lie in chunk
+	leftBy *Conn   // whose call was left behind, for the goroutine that goes on
+	left   []byte  // and what it has to hand on
 	now    int64   // about now, in Unix nanoseconds
 }
+
+// behind is what lies behind the call of a turn, by the second bit of turn. It stays
+// with its goroutine: one whose runner was taken over may still write what does not
+// count any more.
+type behind [2][]byte
+
+func (b *behind) at(turn uint64) *[]byte { return &b[turn>>1&1] }
+
+// begin starts a call, after which rest is to be handed on.
+func (r *runner) begin(c *Conn, rest []byte, copied bool) (turn uint64, next *behind) {
+	turn = r.turn.Load() + 1
+	r.cur, r.copied = c, copied
+	if r.next == nil {
+		r.next = new(behind)
+	}
+	next = r.next
+	*next.at(turn) = rest
+	r.turn.Store(turn)
+	return turn, next
+}
+
+// end reports whether the runner is still the caller's.
+func (r *runner) end(turn uint64) bool { return r.turn.CompareAndSwap(turn, turn+1) }
 
 // serve hands on what lies in p. It reports false when the runner was taken over.
 func (r *runner) serve(c *Conn, p []byte) bool {
 	for !c.deaf.Load() {
+		var mine bool
+		if p, mine = r.serveUsual(c, p); !mine {
+			return false
+		}
 		e, rest, err := c.next(p)
 		switch {
 		case err != nil:
@@ -231,6 +262,69 @@ func (r *runner) serve(c *Conn, p []byte) bool {
 		p = rest
 	}
 	return true
+}
+
+// serveUsual hands on messages for as long as they are usual ones, and returns what is
+// behind them. Calls follow each other without an end between them: a message is taken
+// apart while the call before may still be taken away, and nothing is changed until it
+// was not.
+func (r *runner) serveUsual(c *Conn, p []byte) (rest []byte, mine bool) {
+	op, begin, end := c.usual(p)
+	if end == 0 || c.in.part != nil || c.handler.OnMessage == nil || c.detached.Load() || c.quiet.Load() || r.now-c.handler.slow.Load() < copyTime {
+		return p, true
+	}
+	chunk, count := r.chunk, int64(0)
+	turn, next := r.begin(c, p[end:], false)
+	panics := true
+	defer func() {
+		if !panics {
+			return
+		}
+		if v := recover(); v != nil {
+			c.recovered(v)
+			rest, mine = nil, r.leave(c, turn, chunk)
+		}
+	}()
+	for {
+		m := Message{MessageType(op), p[begin:end:end]}
+		mask(m.Data, maskKey(p[begin-4:begin]), 0)
+		if op == opText && !utf8.Valid(m.Data) {
+			c.fail(errNotUTF8)
+			break
+		}
+		p = p[end:]
+		count++
+		c.handler.OnMessage(c, m)
+		if op, begin, end = c.usual(p); end == 0 || c.quiet.Load() || c.deaf.Load() {
+			break
+		}
+		*next.at(turn + 2) = p[end:]
+		if !r.turn.CompareAndSwap(turn, turn+2) {
+			break
+		}
+		turn += 2
+	}
+	panics = false
+	if mine = r.leave(c, turn, chunk); mine {
+		c.in.frames += count
+		c.in.messages += count
+	} else {
+		c.stats.received(count, count, 0)
+	}
+	return p, mine
+}
+
+// leave ends the call of turn. If the runner was taken over, the goroutine deals with
+// what has come for it.
+func (r *runner) leave(c *Conn, turn uint64, chunk *buffer) (mine bool) {
+	if r.end(turn) {
+		return true
+	}
+	if chunk != nil {
+		putBuffer(chunk)
+	}
+	c.workOff()
+	return false
 }
 
 // message calls the handler, or leaves the message to the one that is running.
@@ -255,22 +349,13 @@ func (r *runner) message(c *Conn, e event, rest []byte) bool {
 		m.Data = buf.b
 	}
 	chunk := r.chunk
-	r.cur, r.rest, r.copied = c, rest, buf != nil
-	turn := r.turn.Add(1)
+	turn, _ := r.begin(c, rest, buf != nil)
 	c.handler.message(c, m)
-	mine := r.turn.CompareAndSwap(turn, turn+1)
-	if mine {
-		r.cur, r.rest = nil, nil
-	}
 	if buf != nil {
 		putBuffer(buf)
-	} else if !mine {
-		putBuffer(chunk)
+		chunk = nil // it is still the runner's
 	}
-	if !mine {
-		c.workOff()
-	}
-	return mine
+	return r.leave(c, turn, chunk)
 }
 
 // takeOver takes the runner away from the call that turn stands for, if it is still
@@ -285,12 +370,10 @@ func (r *runner) takeOver(turn uint64) bool {
 	}
 	r.now = time.Now().UnixNano()
 	c.handler.slow.Store(r.now)
+	r.leftBy, r.left, r.next = c, *r.next.at(turn), nil
 	if !r.copied && r.chunk != nil { // the old one is the handler's
-		rest := r.rest
-		r.chunk = getBuffer(max(chunkBytes, len(rest)))
-		r.chunk.b = append(r.chunk.b, rest...)
-		r.rest = r.chunk.b
-		r.chunk.b = r.chunk.b[:0]
+		r.chunk = getBuffer(max(chunkBytes, len(r.left)))
+		r.left = append(r.chunk.b, r.left...)
 	}
 	c.detached.Store(true)
 	return true
@@ -298,13 +381,28 @@ func (r *runner) takeOver(turn uint64) bool {
 
 // resume goes on behind the call that was left behind.
 func (r *runner) resume() bool {
-	c, rest := r.cur, r.rest
-	r.cur, r.rest = nil, nil
-	if !r.serve(c, rest) {
+	c, left := r.leftBy, r.left
+	if c == nil {
+		return true
+	}
+	r.leftBy, r.left = nil, nil
+	if !r.serve(c, left) {
 		return false
 	}
 	c.uncork()
 	return true
+}
+
+// orphaned is called when the goroutine ends in the middle of a call, by
+// runtime.Goexit: the runner goes on in another.
+func (r *runner) orphaned(run func()) {
+	c := r.cur
+	if turn := r.turn.Load(); r.takeOver(turn) {
+		go run() // as the goroutine that ends
+	}
+	if c != nil && c.detached.Load() {
+		go c.workOff() // ends when there is nothing left for c's handler
+	}
 }
 
 // finish tells the handler that the connection has ended.
@@ -313,14 +411,9 @@ func (r *runner) finish(c *Conn) bool {
 	if !mine {
 		return true
 	}
-	r.cur, r.rest, r.copied = c, nil, true
-	turn := r.turn.Add(1)
+	turn, _ := r.begin(c, nil, true)
 	c.handler.closed(c, err)
-	if !r.turn.CompareAndSwap(turn, turn+1) {
-		return false
-	}
-	r.cur = nil
-	return true
+	return r.end(turn)
 }
 
 // claimEnd returns why the connection has ended, once, when no function is running.

@@ -91,6 +91,29 @@ func (c *Conn) next(p []byte) (e event, rest []byte, err error) {
 	return event{op: h.op, compressed: h.rsv1, data: payload}, p[end:], nil
 }
 
+// usual looks for what nearly every message is: whole, in one frame, not compressed, with
+// a header of at most 16 bits of length, from a client. It knows nothing of a message
+// under way, and changes nothing. end is zero if p does not begin with such a message.
+func (c *Conn) usual(p []byte) (op opcode, begin, end int) {
+	if len(p) < 6 || c.client {
+		return 0, 0, 0
+	}
+	op, length := opcode(p[0]&0x7F), int(p[1]^0x80)
+	if p[0] < 0x80 || op != opText && op != opBinary || length > 126 {
+		return 0, 0, 0
+	}
+	begin = 6
+	if length == 126 {
+		if length, begin = int(p[2])<<8|int(p[3]), 8; length < 126 {
+			return 0, 0, 0
+		}
+	}
+	if end = begin + length; end > len(p) || int64(length) > c.bounds.frame {
+		return 0, 0, 0
+	}
+	return op, begin, end
+}
+
 func (c *Conn) header(p []byte) (header, int, error) {
 	return parseHeader(p, !c.client, c.deflate != nil)
 }

@@ -66,18 +66,15 @@ func (q *queue) share(b []byte) {
 func (q *queue) extend(n, roomy int) []byte {
 	q.bytes += n
 	if last := len(q.pieces) - 1; last >= 0 {
-		if own := q.pieces[last].own; own != nil && cap(own.b)-len(own.b) >= n {
-			old := len(own.b)
-			own.b = own.b[:old+n]
-			p := &q.pieces[last]
-			p.b = p.b[:len(p.b)+n]
-			return own.b[old:]
+		p := &q.pieces[last]
+		if old := len(p.b); p.own != nil && cap(p.b)-old >= n {
+			p.b = p.b[:old+n]
+			return p.b[old:]
 		}
 	}
 	own := getBuffer(max(n, roomy))
-	own.b = own.b[:n]
-	q.pieces = append(q.pieces, piece{own.b, own})
-	return own.b
+	q.pieces = append(q.pieces, piece{own.b[:n], own})
+	return own.b[:n]
 }
 
 // take notes that n bytes have been written.
@@ -124,9 +121,6 @@ func (q *queue) cut(n int) {
 		p := &q.pieces[i]
 		if n < len(p.b) {
 			p.b = p.b[:n]
-			if p.own != nil {
-				p.own.b = p.own.b[:len(p.own.b):len(p.own.b)] // nothing may be put behind it
-			}
 		}
 		n -= len(p.b)
 	}
@@ -159,6 +153,12 @@ func (q *queue) frame(h header, payload []byte, roomy int, shared bool) {
 		head := q.extend(headerBytes(shortLength(h.length), false), roomy)
 		appendHeader(head[:0], h)
 		q.share(payload)
+		return
+	}
+	if h.length < 126 && !h.masked {
+		b := q.extend(2+len(payload), roomy)
+		b[0], b[1] = h.first(), byte(h.length)
+		copy(b[2:], payload)
 		return
 	}
 	b := q.extend(headerBytes(shortLength(h.length), h.masked)+len(payload), roomy)
@@ -196,10 +196,16 @@ func (c *Conn) Send(m Message) error {
 		return err
 	}
 	h := header{op: opcode(m.Type)}
+	var err error
 	if c.deflate != nil && c.deflate.worth(len(m.Data)) {
-		return c.tooSlow(c.sendCompressed(h, m.Data))
+		err = c.sendCompressed(h, m.Data)
+	} else {
+		err = c.queue(h, m.Data)
 	}
-	return c.enqueue(h, m.Data)
+	if err != nil {
+		return c.tooSlow(err)
+	}
+	return nil
 }
 
 // enqueue puts a frame into the queue, and ends the connection if there is no room.
@@ -247,12 +253,15 @@ func (c *Conn) queuePrepared(p *Prepared) error {
 
 // mayQueue tells why n more bytes may not be queued. The caller has mu.
 func (c *Conn) mayQueue(n int) error {
+	if c.err == nil && !c.out.closeSent && (c.out.queue == nil || c.out.queue.bytes+n <= c.bounds.queue) {
+		return nil
+	}
 	switch {
 	case c.err != nil:
 		return c.err
 	case c.out.closeSent:
 		return errCloseSent
-	case c.out.queue != nil && c.out.queue.bytes+n > c.bounds.queue && c.out.queue.bytes > 0:
+	case c.out.queue.bytes > 0:
 		return ErrSlow
 	}
 	return nil

@@ -206,7 +206,18 @@ func (l *loop) wake() {
 
 // run is the loop. It goes on where the goroutine before it was left behind.
 func (l *loop) run() {
-	if l.cur != nil && !l.resume() {
+	lost := true
+	defer func() {
+		if lost {
+			l.orphaned(l.run)
+		}
+	}()
+	l.turnOn()
+	lost = false
+}
+
+func (l *loop) turnOn() {
+	if !l.resume() {
 		return
 	}
 	for {

@@ -25,10 +25,10 @@ func startSolo(c *Conn, early *buffer) {
 	s := &solo{c: c, size: readBytes}
 	s.chunk = early
 	s.watch = time.AfterFunc(time.Hour, s.look)
-	go s.begin() // ends with the connection
+	go s.start() // ends with the connection
 }
 
-func (s *solo) begin() {
+func (s *solo) start() {
 	if s.chunk != nil {
 		s.c.countIn(len(s.chunk.b))
 		if !s.serveAll(s.chunk.b) {
@@ -40,10 +40,7 @@ func (s *solo) begin() {
 
 // run goes on where another goroutine was left behind.
 func (s *solo) run() {
-	if s.cur != nil && !s.resume() {
-		return
-	}
-	if s.settle() {
+	if s.resume() && s.settle() {
 		s.loop()
 	}
 }
@@ -123,9 +120,9 @@ func (s *solo) ends() {
 
 // settle sends the answers. That may take long too.
 func (s *solo) settle() bool {
-	turn := s.turn.Add(1)
+	turn, _ := s.begin(nil, nil, true)
 	s.c.uncork()
-	if !s.turn.CompareAndSwap(turn, turn+1) {
+	if !s.end(turn) {
 		return false
 	}
 	s.ends()
