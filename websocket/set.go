@@ -9,22 +9,23 @@ import (
 // Set is a number of connections to send to. The zero value is empty and ready. It
 // is safe for concurrent use. A connection that ends leaves its sets by itself.
 type Set struct {
-	mu      sync.RWMutex
+	mu      sync.Mutex // held before that of a member, and never while something is sent
 	members []*Conn
+	shared  bool // somebody goes through members: they are copied before one is taken out
 	index   map[*Conn]int
 }
 
 // Add makes c a member, and reports whether it is new to the set. A connection that
 // has ended is not added.
 func (s *Set) Add(c *Conn) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return false
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.index[c]; ok {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
 		return false
 	}
 	if s.index == nil {
@@ -37,22 +38,27 @@ func (s *Set) Add(c *Conn) bool {
 	return true
 }
 
-// Remove ends c's membership, and reports whether it was a member.
+// Remove ends c's membership, and reports whether it was a member. A Send that is
+// running may still reach it.
 func (s *Set) Remove(c *Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if x := c.extra; x != nil {
 		x.sets = slices.DeleteFunc(x.sets, func(of *Set) bool { return of == s })
 	}
+	c.mu.Unlock()
 	return s.remove(c)
 }
 
+// remove takes c out. The caller has mu.
 func (s *Set) remove(c *Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	i, ok := s.index[c]
 	if !ok {
 		return false
+	}
+	if s.shared {
+		s.members, s.shared = slices.Clone(s.members), false
 	}
 	last := len(s.members) - 1
 	moved := s.members[last]
@@ -72,29 +78,36 @@ func (c *Conn) leaveSets() {
 	}
 	c.mu.Unlock()
 	for _, s := range sets {
+		s.mu.Lock()
 		s.remove(c)
+		s.mu.Unlock()
 	}
 }
 
 // Len returns the number of members.
 func (s *Set) Len() int {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return len(s.members)
 }
 
 // All returns an iterator over the members there are when it starts, in no order.
 func (s *Set) All() iter.Seq[*Conn] {
 	return func(yield func(*Conn) bool) {
-		s.mu.RLock()
-		members := slices.Clone(s.members)
-		s.mu.RUnlock()
-		for _, c := range members {
+		for _, c := range s.share() {
 			if !yield(c) {
 				return
 			}
 		}
 	}
+}
+
+// share returns the members of the moment, in a slice that is not written to.
+func (s *Set) share() []*Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shared = true
+	return s.members
 }
 
 // Broadcast sends m to every member, framed once.
@@ -103,18 +116,10 @@ func (s *Set) Broadcast(m Message) { s.Send(Prepare(m)) }
 // Send sends p to every member but those in except. It never waits for one: see
 // [Conn.Send]. Members whose peer is too slow are hung up on.
 func (s *Set) Send(p *Prepared, except ...*Conn) {
-	var slow []*Conn
-	s.mu.RLock()
-	for _, c := range s.members {
+	for _, c := range s.share() {
 		if len(except) > 0 && slices.Contains(except, c) {
 			continue
 		}
-		if c.queuePrepared(p) == ErrSlow {
-			slow = append(slow, c)
-		}
-	}
-	s.mu.RUnlock()
-	for _, c := range slow { // ending, they leave the set
-		c.tooSlow(ErrSlow)
+		c.SendPrepared(p) // one that has ended is leaving the set
 	}
 }
