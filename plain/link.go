@@ -51,7 +51,7 @@ func refusal(e *wire.Error) []byte {
 
 // serveWebSocket is a connection over one WebSocket.
 func (e *endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
-	pipe, err := transport.AcceptWebSocket(w, r, &e.http)
+	pipe, err := e.sockets.WebSocket(w, r)
 	if err != nil {
 		return // the request has been answered
 	}
@@ -67,7 +67,7 @@ func (e *endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		PingPipe:   true,
 		CallPrefix: "s",
 	})
-	pipe.Run(l)
+	pipe.Start(l)
 }
 
 // posted is a pipe that POSTs bring messages to.

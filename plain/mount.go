@@ -56,6 +56,7 @@ func Handler(hub *parley.Hub, o *Options) http.Handler {
 		WriteTimeout:      o.WriteTimeout,
 		CloseTimeout:      o.CloseTimeout,
 	}
+	e.sockets = transport.NewAcceptor(&e.http)
 	if e.o.PollIdle == 0 {
 		e.o.PollIdle = 30 * time.Second
 	}
@@ -67,6 +68,7 @@ type endpoint struct {
 	hub      *parley.Hub
 	o        Options
 	http     transport.Options
+	sockets  *transport.Acceptor
 	sessions *transport.Table[posted] // of event streams and polls
 }
 

@@ -82,7 +82,7 @@ func (d *dialer) dial(ctx context.Context, cl *parley.Client) (*parley.Session, 
 	}
 	l := &clientLink{o: &d.o, records: records{limit: d.o.MaxMessageBytes}, shaken: make(chan struct{})}
 	l.session = cl.NewSession(pipe, &parley.SessionOptions{HandshakeTimeout: d.o.HandshakeTimeout})
-	go pipe.Run(l) // ends with the pipe; Client.Close waits for its session
+	pipe.Start(l)
 	select {
 	case <-l.shaken:
 	case <-ctx.Done():

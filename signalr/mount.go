@@ -92,6 +92,7 @@ func Handler(hub *parley.Hub, o *Options) http.Handler {
 		Goodbye:           goodbye,
 		CloseReply:        func(int) int { return 1000 },
 	}
+	e.sockets = transport.NewAcceptor(&e.http)
 	return e
 }
 
@@ -110,6 +111,7 @@ type endpoint struct {
 	hub      *parley.Hub
 	o        Options
 	http     transport.Options
+	sockets  *transport.Acceptor
 	protocol protocol
 	table    table
 }

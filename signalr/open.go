@@ -26,19 +26,19 @@ func (e *endpoint) connect(w http.ResponseWriter, r *http.Request) {
 			answer(w, http.StatusConflict, "")
 			return
 		}
-		defer e.table.remove(token)
 		id = public
 	}
-	pipe, err := transport.AcceptWebSocket(w, r, &e.http)
+	pipe, err := e.sockets.WebSocket(w, r)
 	if err != nil {
+		e.table.remove(token)
 		return // the request has been answered
 	}
-	e.run(r, pipe, id)
+	e.start(r, pipe, id, token)
 }
 
-// run serves one connection until its end.
-func (e *endpoint) run(r *http.Request, pipe *transport.WebSocket, id string) {
-	l := &link{endpoint: e, records: records{limit: e.o.MaxMessageBytes}}
+// start begins to serve one connection.
+func (e *endpoint) start(r *http.Request, pipe *transport.WebSocket, id, token string) {
+	l := &link{endpoint: e, token: token, records: records{limit: e.o.MaxMessageBytes}}
 	var err error
 	l.session, err = e.hub.NewSession(r, pipe, &parley.SessionOptions{
 		ID:               id,
@@ -46,10 +46,11 @@ func (e *endpoint) run(r *http.Request, pipe *transport.WebSocket, id string) {
 		Late:             handshakeError(handshakeCanceled),
 	})
 	if err != nil {
+		e.table.remove(token)
 		pipe.Refuse(1000, "")
 		return
 	}
-	pipe.Run(l)
+	pipe.Start(l)
 }
 
 // link joins a WebSocket to its session: it cuts the stream into messages and
@@ -58,6 +59,7 @@ type link struct {
 	// fixed before the first message
 	endpoint *endpoint
 	session  *parley.Session
+	token    string // of the negotiation; empty: there was none
 
 	// owned by the reading loop
 	records records
@@ -83,7 +85,10 @@ func (l *link) Take(batch []*wire.Encoded) []*wire.Encoded { return l.session.Ta
 func (l *link) Heard() { l.session.Heard() }
 
 // Closed implements [wire.Receiver].
-func (l *link) Closed(err error) { l.session.Closed(err) }
+func (l *link) Closed(err error) {
+	l.endpoint.table.remove(l.token)
+	l.session.Closed(err)
+}
 
 // record takes one message and tells whether the next is wanted.
 func (l *link) record(record []byte) bool {

@@ -104,7 +104,7 @@ func (d *dialer) connect(ctx context.Context, cl *parley.Client) (*parley.Sessio
 	}
 	c := &caller{pipe: pipe, request: request, answer: make(chan error, 1)}
 	c.session = cl.NewSession(pipe, &parley.SessionOptions{HandshakeTimeout: timeout})
-	go pipe.Run(c) // ends with the connection; the client's Close waits for its Closed
+	pipe.Start(c)
 	select {
 	case err = <-c.answer:
 	case <-ctx.Done():

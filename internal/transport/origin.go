@@ -25,7 +25,7 @@ func CheckOrigin(r *http.Request, o *Options) error {
 // Admit lets in what CheckOrigin lets in, with the CORS headers that make the
 // answer readable there (WHATWG Fetch §3.2), and answers OPTIONS requests.
 // methods are what the endpoint answers, such as "GET, POST". On false it has
-// answered r. WebSocket handshakes need no Admit: AcceptWebSocket checks them.
+// answered r. WebSocket handshakes need no Admit: Acceptor.WebSocket checks them.
 func Admit(w http.ResponseWriter, r *http.Request, o *Options, methods string) bool {
 	h := w.Header()
 	h.Add("Vary", "Origin")

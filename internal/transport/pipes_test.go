@@ -28,13 +28,13 @@ func TestWebSocketIsAPipe(t *testing.T) {
 	wiretest.TestPipe(t, func(t *testing.T, r wire.Receiver) (wire.Pipe, wiretest.Peer) {
 		made := make(chan *WebSocket, 1)
 		url := serve(t, func(w http.ResponseWriter, req *http.Request) {
-			pipe, err := AcceptWebSocket(w, req, &Options{})
+			pipe, err := NewAcceptor(&Options{}).WebSocket(w, req)
 			if err != nil {
-				t.Errorf("AcceptWebSocket: %v", err)
+				t.Errorf("WebSocket: %v", err)
 				return
 			}
 			made <- pipe
-			pipe.Run(r)
+			pipe.Start(r)
 		})
 		c, err := websocket.Dial(t.Context(), url, nil)
 		if err != nil {
@@ -58,7 +58,7 @@ func TestDialedWebSocketIsAPipe(t *testing.T) {
 		if err != nil {
 			t.Fatalf("DialWebSocket: %v", err)
 		}
-		go pipe.Run(r) // ends with the pipe, which the kit waits for
+		pipe.Start(r)
 		return pipe, &webSocketPeer{<-accepted}
 	})
 }

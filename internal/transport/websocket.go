@@ -49,28 +49,26 @@ func orDefault[T int64 | time.Duration](v, zero T) T {
 	return v
 }
 
-// WebSocket is a pipe over one WebSocket. Whoever makes it calls Run.
+// WebSocket is a pipe over one WebSocket. Whoever makes it calls Start, or Refuse.
 type WebSocket struct {
 	// fixed after construction
 	conn *websocket.Conn
-	o    Options
-	rcv  wire.Receiver // set by Run before the first Receive
+	o    *Options
+	lent bool // by HTTP/2, for as long as the request's handler runs
 
-	ctx    context.Context // ends with the pipe
-	cancel context.CancelFunc
-	tasks  sync.WaitGroup // the flusher of the moment, pings on their way
-
-	gate // holds reading back
+	tasks sync.WaitGroup // the flusher of the moment
 
 	mu       sync.Mutex
-	started  bool // Run has set rcv
-	woken    bool // there may be something to take
-	flushing bool // a flusher runs
-	pinging  bool
+	rcv      wire.Receiver // nil: not started
+	woken    bool          // there may be something to take
+	flushing bool          // a flusher runs
+	pinging  bool          // a ping is unanswered
+	paused   bool
 	ended    bool
-	cut      bool      // CloseNow was called
-	bye      *farewell // set by Close
-	broken   error     // why a batch could not be written
+	cut      bool        // CloseNow was called
+	bye      *farewell   // set by Close
+	late     *time.Timer // when a peer that does not read is cut off after it
+	err      error       // how the connection ended
 }
 
 type farewell struct {
@@ -79,14 +77,29 @@ type farewell struct {
 }
 
 // IsWebSocket tells whether r asks for a WebSocket, even if not quite as it
-// should: AcceptWebSocket then says what is wrong.
+// should: Acceptor.WebSocket then says what is wrong.
 func IsWebSocket(r *http.Request) bool {
 	return websocket.IsUpgrade(r) || r.Header.Get("Sec-WebSocket-Key") != ""
 }
 
-// AcceptWebSocket answers an upgrade request. On failure it has answered the
-// request with an error.
-func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o *Options) (*WebSocket, error) {
+// Acceptor makes pipes of upgrade requests.
+type Acceptor struct{ handler *websocket.Handler }
+
+// NewAcceptor returns the acceptor of an endpoint, whose options do not change any more.
+func NewAcceptor(o *Options) *Acceptor { return &Acceptor{o.handler()} }
+
+// WebSocket answers an upgrade request. On failure it has answered the request with
+// an error.
+func (a *Acceptor) WebSocket(w http.ResponseWriter, r *http.Request) (*WebSocket, error) {
+	c, err := a.handler.Accept(w, r)
+	if err != nil {
+		return nil, err
+	}
+	return c.Value.(*WebSocket), nil
+}
+
+// handler is the engine's view of all the WebSockets of an endpoint.
+func (o *Options) handler() *websocket.Handler {
 	a := &websocket.AcceptOptions{
 		Origins:           o.Origins,
 		InsecureAnyOrigin: o.InsecureAnyOrigin,
@@ -98,11 +111,21 @@ func AcceptWebSocket(w http.ResponseWriter, r *http.Request, o *Options) (*WebSo
 			return websocket.StatusCode(o.CloseReply(int(code)))
 		}
 	}
-	c, err := websocket.Accept(w, r, a)
-	if err != nil {
-		return nil, err
+	return &websocket.Handler{
+		Options: a,
+		OnOpen: func(c *websocket.Conn, r *http.Request) {
+			c.Value = &WebSocket{conn: c, o: o, lent: r != nil && r.ProtoMajor > 1}
+			c.Pause() // until Start
+		},
+		OnMessage: func(c *websocket.Conn, m websocket.Message) {
+			c.Value.(*WebSocket).rcv.Receive(m.Data, m.Type == websocket.Binary)
+		},
+		OnPong:  func(c *websocket.Conn, _ []byte) { c.Value.(*WebSocket).pong() },
+		OnError: func(c *websocket.Conn, err error) { c.Value.(*WebSocket).failed(err) },
+		OnClose: func(c *websocket.Conn, code websocket.StatusCode, reason string) {
+			c.Value.(*WebSocket).closed(code, reason)
+		},
 	}
-	return newWebSocket(c, o), nil
 }
 
 // Dialing says how a client reaches its server.
@@ -114,7 +137,7 @@ type Dialing struct {
 
 // DialWebSocket opens a WebSocket to a server.
 func DialWebSocket(ctx context.Context, url string, d *Dialing, o *Options) (*WebSocket, error) {
-	c, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+	c, err := o.handler().Dial(ctx, url, &websocket.DialOptions{
 		Header:    d.Header,
 		TLSConfig: d.TLSConfig,
 		NetDial:   d.NetDial,
@@ -123,70 +146,80 @@ func DialWebSocket(ctx context.Context, url string, d *Dialing, o *Options) (*We
 	if err != nil {
 		return nil, err
 	}
-	return newWebSocket(c, o), nil
+	return c.Value.(*WebSocket), nil
 }
 
-func newWebSocket(c *websocket.Conn, o *Options) *WebSocket {
-	p := &WebSocket{conn: c, o: *o}
-	p.ctx, p.cancel = context.WithCancel(context.Background())
-	return p
-}
-
-// Refuse says goodbye to a peer instead of Run. It returns when the socket is
-// closed, within the close timeout.
+// Refuse says goodbye to a peer instead of Start. The pipe is nobody's then.
 func (p *WebSocket) Refuse(code int, reason string) {
 	p.conn.Close(websocket.StatusCode(code), reason)
-	p.cancel()
+	p.hold()
 }
 
-// Run reads until the pipe has ended. It returns after rcv.Closed has, when
-// all goroutines of the pipe are gone.
-func (p *WebSocket) Run(rcv wire.Receiver) {
+// Start hands what comes in to rcv from now on. It returns at once, except over
+// HTTP/2, where the handler of the request lends the pipe its stream.
+func (p *WebSocket) Start(rcv wire.Receiver) {
 	p.mu.Lock()
-	p.rcv, p.started = rcv, true
+	p.rcv = rcv
+	paused, ended := p.paused, p.ended
 	p.mu.Unlock()
+	if ended {
+		p.tell()
+		return
+	}
 	p.Wake()
-	err := p.read()
+	if !paused {
+		p.conn.Resume()
+	}
+	p.hold()
+}
+
+func (p *WebSocket) hold() {
+	if p.lent {
+		<-p.conn.Done()
+	}
+}
+
+func (p *WebSocket) failed(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
+}
+
+// closed is the engine's last call.
+func (p *WebSocket) closed(code websocket.StatusCode, reason string) {
 	p.mu.Lock()
 	p.ended = true
+	started := p.rcv != nil
+	if p.err == nil {
+		p.err = ordinary(int(code), reason)
+	}
+	if p.late != nil {
+		p.late.Stop()
+	}
 	p.mu.Unlock()
-	p.cancel()
-	p.conn.CloseNow()
-	p.tasks.Wait()
-	rcv.Closed(p.why(err))
+	if started {
+		p.tell()
+	}
 }
 
-func (p *WebSocket) read() error {
-	for p.wait(p.ctx.Done()) {
-		m, err := p.conn.Read(p.ctx)
-		if err != nil {
-			return err
-		}
-		p.rcv.Receive(m.Data, m.Type == websocket.Binary)
-	}
-	return p.ctx.Err()
+// tell tells the receiver that the pipe has ended.
+func (p *WebSocket) tell() {
+	p.tasks.Wait()
+	p.rcv.Closed(p.why())
 }
 
 // why is the reason the pipe ended, as the receiver wants to hear it.
-func (p *WebSocket) why(err error) error {
+func (p *WebSocket) why() error {
 	p.mu.Lock()
-	ours, broken := p.bye != nil || p.cut, p.broken
-	p.mu.Unlock()
-	if ours {
-		return nil
-	}
-	if broken != nil {
-		return broken
-	}
-	var peer *websocket.CloseError
-	if errors.As(err, &peer) {
-		return ordinary(int(peer.Code), peer.Reason)
-	}
+	defer p.mu.Unlock()
 	var violation *websocket.ProtocolError
-	if errors.As(err, &violation) {
-		return errors.Join(wire.ErrProtocol, err)
+	switch {
+	case p.bye != nil || p.cut:
+		return nil
+	case errors.As(p.err, &violation):
+		return errors.Join(wire.ErrProtocol, p.err)
 	}
-	return err
+	return p.err
 }
 
 // ordinary is nil for the goodbyes of a peer that simply leaves: done, page
@@ -209,11 +242,11 @@ func (p *WebSocket) Wake() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.woken = true
-	if p.flushing || !p.started || p.ended {
+	if p.flushing || p.rcv == nil || p.ended {
 		return
 	}
 	p.flushing = true
-	p.tasks.Go(p.flush) // ends when nothing is left to take; Run waits for it
+	p.tasks.Go(p.flush) // ends when nothing is left to take; the pipe's end waits for it
 }
 
 // flush writes what can be taken, each batch in one system call, until nothing
@@ -231,26 +264,12 @@ func (p *WebSocket) flush() {
 			frames = append(frames, e.Framed(wire.WebSocketForm, frame).(*websocket.Prepared))
 		}
 		clear(batch)
-		err := p.conn.WriteBatch(p.ctx, frames)
+		err := p.conn.WriteBatch(context.Background(), frames)
 		clear(frames)
 		if err != nil {
-			p.fail(err)
-			return
+			return // the engine tells why
 		}
 	}
-}
-
-// fail ends the pipe because a batch could not be written, unless the socket
-// was closed already: then the reader knows better why.
-func (p *WebSocket) fail(err error) {
-	if errors.Is(err, net.ErrClosed) {
-		return
-	}
-	p.mu.Lock()
-	p.broken = err
-	p.mu.Unlock()
-	p.conn.CloseNow()
-	p.cancel()
 }
 
 func frame(e *wire.Encoded) any {
@@ -275,7 +294,6 @@ func (p *WebSocket) more() bool {
 	p.mu.Unlock()
 	if bye != nil {
 		p.conn.Close(websocket.StatusCode(bye.code), bye.reason)
-		p.cancel() // a reader that was paused since need not know
 	}
 	return false
 }
@@ -284,24 +302,38 @@ func (p *WebSocket) more() bool {
 func (p *WebSocket) Ping() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.pinging || !p.started || p.ended {
-		return true
+	if !p.pinging && p.rcv != nil && !p.ended {
+		p.pinging = p.conn.SendPing(nil) == nil
 	}
-	p.pinging = true
-	p.tasks.Go(p.ping) // ends with the pong or the pipe; Run waits for it
 	return true
 }
 
-func (p *WebSocket) ping() {
-	if p.conn.Ping(p.ctx) == nil {
-		p.rcv.Heard()
-	}
+func (p *WebSocket) pong() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.pinging = false
+	p.mu.Unlock()
+	p.rcv.Heard()
 }
 
-// Close implements [wire.Pipe]. A peer that does not read is given the close
+// Pause implements [wire.Pipe].
+func (p *WebSocket) Pause() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.paused = true
+	p.conn.Pause()
+}
+
+// Resume implements [wire.Pipe].
+func (p *WebSocket) Resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.paused = false
+	if p.rcv != nil {
+		p.conn.Resume()
+	}
+}
+
+// Close implements [wire.Pipe]. A peer that does not read is given twice the close
 // timeout, then cut off.
 func (p *WebSocket) Close(code int, reason string) {
 	if p.o.Goodbye != nil {
@@ -314,9 +346,8 @@ func (p *WebSocket) Close(code int, reason string) {
 	}
 	p.bye = &farewell{code, reason}
 	p.woken = true // the flusher of the moment must not see the one without the other
+	p.late = time.AfterFunc(2*p.o.closeTimeout(), p.CloseNow)
 	p.mu.Unlock()
-	late := time.AfterFunc(2*p.o.closeTimeout(), p.CloseNow)
-	context.AfterFunc(p.ctx, func() { late.Stop() })
 	p.Resume()
 	p.Wake()
 }
@@ -326,6 +357,5 @@ func (p *WebSocket) CloseNow() {
 	p.mu.Lock()
 	p.cut = true
 	p.mu.Unlock()
-	p.cancel()
 	p.conn.CloseNow()
 }

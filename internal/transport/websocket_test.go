@@ -54,13 +54,13 @@ func openWebSocket(t *testing.T, b *box, o *Options) (*WebSocket, *websocket.Con
 	t.Helper()
 	made := make(chan *WebSocket, 1)
 	m := newMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		pipe, err := AcceptWebSocket(w, r, o)
+		pipe, err := NewAcceptor(o).WebSocket(w, r)
 		if err != nil {
-			t.Errorf("AcceptWebSocket: %v", err)
+			t.Errorf("WebSocket: %v", err)
 			return
 		}
 		made <- pipe
-		pipe.Run(b)
+		pipe.Start(b)
 	}))
 	c, err := websocket.Dial(t.Context(), "ws://memory/", &websocket.DialOptions{NetDial: m.dial})
 	if err != nil {
@@ -159,12 +159,12 @@ func TestCloseBeforeRun(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			b := newBox()
 			m := newMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				pipe, err := AcceptWebSocket(w, r, &Options{})
+				pipe, err := NewAcceptor(new(Options)).WebSocket(w, r)
 				if err != nil {
 					return
 				}
 				end(pipe)
-				pipe.Run(b)
+				pipe.Start(b)
 			}))
 			c, err := websocket.Dial(t.Context(), "ws://memory/", &websocket.DialOptions{NetDial: m.dial})
 			if err != nil {
@@ -182,7 +182,7 @@ func TestCloseBeforeRun(t *testing.T) {
 func TestRefuse(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if pipe, err := AcceptWebSocket(w, r, &Options{}); err == nil {
+			if pipe, err := NewAcceptor(new(Options)).WebSocket(w, r); err == nil {
 				pipe.Refuse(1001, "shutting down")
 			}
 		}))
@@ -204,9 +204,9 @@ func TestPingIsHeard(t *testing.T) {
 		heard := &hearing{box: newBox(), heard: make(chan struct{}, 1)}
 		made := make(chan *WebSocket, 1)
 		m := newMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if pipe, err := AcceptWebSocket(w, r, &Options{}); err == nil {
+			if pipe, err := NewAcceptor(new(Options)).WebSocket(w, r); err == nil {
 				made <- pipe
-				pipe.Run(heard)
+				pipe.Start(heard)
 			}
 		}))
 		c, err := websocket.Dial(t.Context(), "ws://memory/", &websocket.DialOptions{NetDial: m.dial})

@@ -35,9 +35,10 @@ type Upper interface {
 
 // Server answers the requests of one Engine.IO path.
 type Server struct {
-	o     Options
-	ids   IDs
-	wheel *wheel.Wheel
+	o       Options
+	ids     IDs
+	wheel   *wheel.Wheel
+	sockets *transport.Acceptor
 
 	mu       sync.Mutex
 	sessions map[string]*Socket
@@ -48,7 +49,9 @@ func NewServer(o Options) *Server {
 	o.Transport.MaxMessageBytes = o.MaxHTTPBufferSize
 	o.Transport.BareRefusals = true // 1009 and no more (§3.6)
 	o.Transport.Goodbye = func(int, string) (int, string) { return noStatus, "" }
-	return &Server{o: o, wheel: wheel.New(probeTick / 2), sessions: make(map[string]*Socket)}
+	srv := &Server{o: o, wheel: wheel.New(probeTick / 2), sessions: make(map[string]*Socket)}
+	srv.sockets = transport.NewAcceptor(&srv.o.Transport)
+	return srv
 }
 
 // noStatus is an empty close frame: Engine.IO closes a WebSocket without a
@@ -207,7 +210,7 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 		overloaded.answer(w, r)
 		return
 	}
-	pipe, err := transport.AcceptWebSocket(w, r, &srv.o.Transport)
+	pipe, err := srv.sockets.WebSocket(w, r)
 	if err != nil {
 		srv.forget(s)
 		return
@@ -217,5 +220,5 @@ func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
 		pipe.Refuse(noStatus, "")
 		return
 	}
-	pipe.Run(l)
+	pipe.Start(l)
 }

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/parley-go/parley/internal/transport"
 	"github.com/parley-go/parley/wire"
 )
 
@@ -16,7 +15,7 @@ const probeTick = 100 * time.Millisecond
 // accepted and closed at once (§3.5).
 func (s *Socket) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	first := s.beginUpgrade() // before the client sees the 101
-	pipe, err := transport.AcceptWebSocket(w, r, &s.server.o.Transport)
+	pipe, err := s.server.sockets.WebSocket(w, r)
 	if err != nil {
 		s.failUpgrade(first)
 		return
@@ -27,7 +26,7 @@ func (s *Socket) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 		pipe.Refuse(noStatus, "")
 		return
 	}
-	pipe.Run(l)
+	pipe.Start(l)
 }
 
 // beginUpgrade tells whether this is the one WebSocket that the polls may be
