@@ -14,6 +14,7 @@ import (
 const (
 	pausedByBacklog uint32 = 1 << iota
 	pausedByOwner
+	pausedByOutput
 )
 
 // Pause stops the reading of a connection of a [Handler]; messages that have been read are

@@ -103,7 +103,7 @@ func (q *queue) take(n int) {
 func (q *queue) keep() {
 	for i := range q.pieces {
 		p := &q.pieces[i]
-		if p.own != nil && cap(p.own.b) <= 2*len(p.b)+1<<10 {
+		if p.own != nil && cap(p.own.b) <= 4*len(p.b)+4<<10 {
 			continue
 		}
 		own := getBuffer(len(p.b))
@@ -219,6 +219,10 @@ func (c *Conn) queue(h header, payload []byte) error {
 		c.mu.Unlock()
 		return err
 	}
+	if len(payload) >= vectorFromBytes && c.link == nil && !c.client && !c.out.turn && !c.out.blocked {
+		c.sendLarge(h, payload)
+		return nil
+	}
 	c.put(h, payload)
 	c.queued()
 	return nil
@@ -249,6 +253,25 @@ func (c *Conn) queuePrepared(p *Prepared) error {
 	q.frames++
 	c.queued()
 	return nil
+}
+
+// sendLarge writes at once what would be dear to copy: only what the socket does not
+// take is. The caller has mu, and gives it up.
+func (c *Conn) sendLarge(h header, payload []byte) {
+	q := c.takeQueue()
+	if q == nil {
+		q = queues.Get().(*queue)
+	}
+	c.out.turn = true
+	c.mu.Unlock()
+	q.frame(h, payload, 0, true)
+	err := c.writeSome(q)
+	if err != nil {
+		c.end(err)
+	}
+	c.mu.Lock()
+	c.putBack(q)
+	c.finishTurn()
 }
 
 // mayQueue tells why n more bytes may not be queued. The caller has mu.
@@ -389,7 +412,7 @@ func (c *Conn) writeSome(q *queue) error {
 	}
 	if q.bytes > 0 {
 		q.keep()
-		c.awaitWritable()
+		c.awaitWritable(q.bytes)
 	}
 	return nil
 }

@@ -317,8 +317,10 @@ func (l *loop) happened(ev *syscall.EpollEvent) bool {
 		l.handed = true
 		return true
 	}
-	if c.paused.Load() != 0 { // nothing is read; this is the end of the socket
-		c.lost("read", syscall.ECONNRESET)
+	if c.paused.Load() != 0 {
+		if ev.Events&(syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+			c.lost("read", syscall.ECONNRESET)
+		}
 		return true
 	}
 	return l.read(c)

@@ -21,7 +21,7 @@ func (c *Conn) attach()                                       {}
 func (c *Conn) listen(bool)                                   {}
 func (c *Conn) readable(bool)                                 {}
 func (c *Conn) scheduleLocked()                               {}
-func (c *Conn) awaitWritable()                                {}
+func (c *Conn) awaitWritable(int)                             {}
 func (c *Conn) writeRaw(*queue) error                         { return nil }
 func (c *Conn) writeWaiting(context.Context, *queue) error    { return nil }
 func (c *Conn) fillFromSocket(context.Context) (event, error) { return event{}, nil }

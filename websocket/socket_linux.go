@@ -182,15 +182,21 @@ func (c *Conn) waitWritable(ctx context.Context) error {
 	return err
 }
 
-// awaitWritable has the loop go on with the queue when the socket takes more.
-func (c *Conn) awaitWritable() {
+// awaitWritable has the loop go on when the socket takes more. Who makes us send a lot
+// and does not read it is not read meanwhile: left bytes are waiting.
+func (c *Conn) awaitWritable(left int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		return
 	}
 	c.out.blocked = true
-	c.setInterest(c.socket.interest | syscall.EPOLLOUT)
+	events := c.socket.interest | syscall.EPOLLOUT
+	if c.handler != nil && left >= corkBytes {
+		c.paused.Or(pausedByOutput)
+		events &^= syscall.EPOLLIN
+	}
+	c.setInterest(events)
 	if x := c.more(); x.deadline.IsZero() || x.expired == dropWriteTimeout {
 		c.setDeadline(time.Now().Add(c.bounds.write), dropWriteTimeout)
 	}
@@ -199,21 +205,25 @@ func (c *Conn) awaitWritable() {
 // nowWritable is called by the loop when the socket takes more.
 func (c *Conn) nowWritable() {
 	c.mu.Lock()
-	if !c.out.blocked {
-		c.mu.Unlock()
-		return
-	}
 	c.out.blocked = false
-	c.setInterest(c.socket.interest &^ syscall.EPOLLOUT)
-	if x := c.extra; x.writable != nil {
-		signal(x.writable)
-		c.mu.Unlock()
-		return
-	} else if x.expired == dropWriteTimeout {
+	if x := c.extra; x != nil && x.expired == dropWriteTimeout {
 		x.deadline, x.expired = time.Time{}, dropNone
+	}
+	if x := c.extra; x != nil && x.writable != nil {
+		signal(x.writable)
 	}
 	c.mu.Unlock()
 	c.flush()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out.blocked {
+		return
+	}
+	events := c.socket.interest &^ syscall.EPOLLOUT
+	if c.paused.And(^pausedByOutput) == pausedByOutput {
+		events |= syscall.EPOLLIN
+	}
+	c.setInterest(events)
 }
 
 // setInterest tells epoll what the connection waits for. The caller has mu.
