@@ -3,6 +3,7 @@ package websocket
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
@@ -96,13 +97,13 @@ func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 	if err != nil {
 		return nil, err
 	}
-	if c.attach(); c.link == nil {
+	if c.link == nil {
 		c.listen(true)
 	}
 	return c, nil
 }
 
-// accept performs the handshake; the connection still stands on its net.Conn.
+// accept performs the handshake. Nothing is read yet.
 func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
 	if o == nil {
 		o = &AcceptOptions{}
@@ -114,12 +115,12 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 	}
 	nc, early, err := takeOver(w, r)
 	if err != nil {
-		o.Limits.leave(remoteIP(r))
+		o.Limits.leave(t.from)
 		o.Stats.drop(dropHandshake)
 		return nil, (&refusal{status: http.StatusInternalServerError, err: fmt.Errorf("the connection cannot be taken over: %w", err)}).answer(w, r)
 	}
 	c := newConn(nc, false, o.Limits, early)
-	c.admitted = remoteIP(r)
+	c.admitted = t.from
 	c.subprotocol = t.subprotocol
 	if o.CloseReply != nil || o.BareRefusals {
 		c.replies = &replies{o.CloseReply, o.BareRefusals}
@@ -127,13 +128,13 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 	if t.extensions != "" {
 		c.useDeflate(t.deflate)
 	}
+	c.opened(o.Stats)
+	c.attach()
 	if err := c.switchProtocols(w.Header(), r.Header.Get("Sec-Websocket-Key"), t.extensions); err != nil {
-		nc.Close()
-		o.Limits.leave(c.admitted)
 		o.Stats.drop(dropHandshakeTimeout)
+		c.end(err)
 		return nil, fmt.Errorf("websocket: accept: %w", err)
 	}
-	c.opened(o.Stats)
 	return c, nil
 }
 
@@ -142,6 +143,7 @@ type terms struct {
 	subprotocol string
 	extensions  string // the answer to the offer
 	deflate     deflateParams
+	from        netip.Addr
 }
 
 // agree finds out whether the handshake is in order, and on what terms.
@@ -157,7 +159,8 @@ func agree(r *http.Request, o *AcceptOptions) (t terms, no *refusal) {
 	if t.deflate, t.extensions, err = o.Compression.accept(r.Header["Sec-Websocket-Extensions"]); err != nil {
 		return t, &refusal{http.StatusBadRequest, err, dropHandshake}
 	}
-	if err := o.Limits.admit(remoteIP(r)); err != nil {
+	t.from = remoteIP(r)
+	if err := o.Limits.admit(t.from); err != nil {
 		return t, &refusal{http.StatusTooManyRequests, err, dropConnsPerAddress}
 	}
 	return t, nil
@@ -321,34 +324,50 @@ var ourHeaders = map[string]bool{
 // switchProtocols writes the answer that completes the handshake (RFC 6455 §4.2.2).
 func (c *Conn) switchProtocols(h http.Header, key, extensions string) error {
 	timeout := c.limits.handshakeTimeout()
-	if s, ok := c.link.nc.(*serverStream); ok {
-		return s.open(c.subprotocol, extensions, timeout)
+	if c.link != nil {
+		if s, ok := c.link.nc.(*serverStream); ok {
+			return s.open(c.subprotocol, extensions, timeout)
+		}
 	}
-	var b bytes.Buffer
-	b.WriteString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
-	b.WriteString(acceptKey(key))
+	buf := getBuffer(1 << 10)
+	defer putBuffer(buf)
+	b := append(buf.b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	b = append(b, acceptKey(key)...)
 	if c.subprotocol != "" {
-		b.WriteString("\r\nSec-WebSocket-Protocol: ")
-		b.WriteString(c.subprotocol)
+		b = append(b, "\r\nSec-WebSocket-Protocol: "...)
+		b = append(b, c.subprotocol...)
 	}
 	if extensions != "" {
-		b.WriteString("\r\nSec-WebSocket-Extensions: ")
-		b.WriteString(extensions)
+		b = append(b, "\r\nSec-WebSocket-Extensions: "...)
+		b = append(b, extensions...)
 	}
-	b.WriteString("\r\n")
-	if err := h.WriteSubset(&b, ourHeaders); err != nil {
-		return err
+	b = append(b, "\r\n"...)
+	if len(h) > 0 {
+		var ours bytes.Buffer
+		if err := h.WriteSubset(&ours, ourHeaders); err != nil {
+			return err
+		}
+		b = append(b, ours.Bytes()...)
 	}
-	b.WriteString("\r\n")
-	return writeHandshake(c.link.nc, b.Bytes(), timeout)
+	b = append(b, "\r\n"...)
+	return c.writeHandshake(b, timeout)
 }
 
-// writeHandshake clears the deadlines the HTTP server set for the request and
-// writes under our own.
-func writeHandshake(nc net.Conn, p []byte, timeout time.Duration) error {
-	if err := nc.SetReadDeadline(time.Time{}); err != nil {
-		return err
+// writeHandshake writes p, within the timeout. net/http has put an end to its own
+// deadlines.
+func (c *Conn) writeHandshake(p []byte, timeout time.Duration) error {
+	if c.link == nil {
+		q := queues.Get().(*queue)
+		defer q.free()
+		q.share(p)
+		if err := c.writeRaw(q); err != nil || q.bytes == 0 {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		return c.writeWaiting(ctx, q)
 	}
+	nc := c.link.nc
 	if err := nc.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 		return err
 	}

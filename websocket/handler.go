@@ -99,6 +99,7 @@ func (h *Handler) Dial(ctx context.Context, rawURL string, o *DialOptions) (*Con
 	if err != nil {
 		return nil, err
 	}
+	c.attach()
 	h.start(c, nil)
 	return c, nil
 }
@@ -107,7 +108,6 @@ func (h *Handler) Dial(ctx context.Context, rawURL string, o *DialOptions) (*Con
 func (h *Handler) start(c *Conn, r *http.Request) {
 	early := c.reading.chunk
 	c.handler, c.reading = h, nil
-	c.attach()
 	if h.OnOpen != nil {
 		opened := false
 		defer func() {

@@ -81,7 +81,7 @@ func (p *poller) join(fd int, c *Conn) (*loop, bool) {
 	l := p.loops[p.next%len(p.loops)]
 	c.socket.fd, c.socket.gen = int32(fd), p.gen
 	c.socket.refs.Store(1)
-	l.add(fd, c)
+	l.add()
 	return l, true
 }
 
@@ -121,11 +121,19 @@ func newLoop() (*loop, error) {
 	return l, nil
 }
 
-// add puts c into the table, and starts the loop with its first member.
-func (l *loop) add(fd int, c *Conn) {
+// add makes room for a member, and starts the loop with the first.
+func (l *loop) add() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	table := *l.conns.Load()
+	l.members++
+	l.start()
+}
+
+// publish puts c into the table, where its events are looked up.
+func (l *loop) publish(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fd, table := int(c.socket.fd), *l.conns.Load()
 	if fd >= len(table) {
 		larger := make([]atomic.Pointer[Conn], max(2*len(table), fd+1))
 		for i := range table {
@@ -135,22 +143,22 @@ func (l *loop) add(fd int, c *Conn) {
 		l.conns.Store(&table)
 	}
 	table[fd].Store(c)
-	l.members++
-	l.start()
 }
 
-// remove takes c out of the table and out of epoll.
+// remove takes c out of the table and out of epoll, which forgets a descriptor by
+// itself when it is closed: unless somebody is in the middle of using it.
 func (l *loop) remove(c *Conn) {
 	s := &c.socket
 	c.mu.Lock()
-	if s.registered {
-		s.registered = false
+	if s.registered && s.refs.Load() > 1 {
 		syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, int(s.fd), &syscall.EpollEvent{})
 	}
+	published := s.registered
+	s.registered = false
 	c.mu.Unlock()
 	l.mu.Lock()
-	if table := *l.conns.Load(); table[s.fd].Load() == c {
-		table[s.fd].Store(nil)
+	if published {
+		(*l.conns.Load())[s.fd].CompareAndSwap(c, nil)
 	}
 	l.members--
 	last := l.members == 0

@@ -235,6 +235,7 @@ func (c *Conn) setInterest(events uint32) {
 	op := syscall.EPOLL_CTL_MOD
 	if !s.registered {
 		op, s.registered = syscall.EPOLL_CTL_ADD, true
+		c.loop.publish(c)
 	}
 	s.interest = events
 	ev := syscall.EpollEvent{Events: events, Fd: s.fd, Pad: int32(s.gen)}
