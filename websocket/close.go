@@ -162,7 +162,7 @@ func (c *Conn) awaitClose(ctx context.Context) {
 	if c.beginRead(ctx) != nil {
 		return
 	}
-	defer func() { <-c.reading.turn }()
+	defer c.reading.turn.leave()
 	c.reading.detach()
 	for {
 		if _, err := c.readMessage(ctx); err != nil {

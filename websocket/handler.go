@@ -287,7 +287,7 @@ func (r *runner) serveUsual(c *Conn, p []byte) (rest []byte, mine bool) {
 	}()
 	for {
 		m := Message{MessageType(op), p[begin:end:end]}
-		mask(m.Data, maskKey(p[begin-4:begin]), 0)
+		c.unmask(p, begin, end)
 		if op == opText && !utf8.Valid(m.Data) {
 			c.fail(errNotUTF8)
 			break

@@ -91,20 +91,27 @@ func (c *Conn) next(p []byte) (e event, rest []byte, err error) {
 	return event{op: h.op, compressed: h.rsv1, data: payload}, p[end:], nil
 }
 
-// usual looks for what nearly every message is: whole, in one frame, not compressed, with
-// a header of at most 16 bits of length, from a client. It knows nothing of a message
-// under way, and changes nothing. end is zero if p does not begin with such a message.
+// usual looks for what nearly every message is: whole, in one frame, not compressed,
+// with at most 16 bits of length. It knows nothing of a message under way, and changes
+// nothing. end is zero if p does not begin with such a message.
 func (c *Conn) usual(p []byte) (op opcode, begin, end int) {
-	if len(p) < 6 || c.client {
+	if len(p) < 2 {
 		return 0, 0, 0
 	}
-	op, length := opcode(p[0]&0x7F), int(p[1]^0x80)
+	masked, key := byte(0x80), 4
+	if c.client {
+		masked, key = 0, 0
+	}
+	op, length := opcode(p[0]&0x7F), int(p[1]^masked)
 	if p[0] < 0x80 || op != opText && op != opBinary || length > 126 {
 		return 0, 0, 0
 	}
-	begin = 6
+	begin = 2 + key
 	if length == 126 {
-		if length, begin = int(p[2])<<8|int(p[3]), 8; length < 126 {
+		if len(p) < 4 {
+			return 0, 0, 0
+		}
+		if length, begin = int(p[2])<<8|int(p[3]), 4+key; length < 126 {
 			return 0, 0, 0
 		}
 	}
@@ -112,6 +119,13 @@ func (c *Conn) usual(p []byte) (op opcode, begin, end int) {
 		return 0, 0, 0
 	}
 	return op, begin, end
+}
+
+// unmask removes the mask, if there is one, from what usual has found.
+func (c *Conn) unmask(p []byte, begin, end int) {
+	if !c.client {
+		mask(p[begin:end], maskKey(p[begin-4:begin]), 0)
+	}
 }
 
 func (c *Conn) header(p []byte) (header, int, error) {

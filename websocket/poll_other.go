@@ -2,7 +2,12 @@
 
 package websocket
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+var errWouldBlock = errors.New("websocket: nothing to read")
 
 // Without pollers every connection keeps its net.Conn, and a goroutine that waits for
 // it. What is here is never called.
@@ -18,6 +23,7 @@ func (*socket) release()    {}
 func (*socket) closeWrite() {}
 
 func (c *Conn) attach()                                       {}
+func (c *Conn) readSocket([]byte) (int, error)                { return 0, nil }
 func (c *Conn) listen(bool)                                   {}
 func (c *Conn) readable(bool)                                 {}
 func (c *Conn) scheduleLocked()                               {}

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -14,13 +15,14 @@ const (
 
 // reading is how [Conn.Read] reads.
 type reading struct {
-	turn  chan struct{} // holds one token while somebody reads
+	turn  sole          // the right to read
 	ready chan struct{} // the loop says: there is something to read, or it is over
 
 	readable atomic.Bool // something has come since the last read
 	hungUp   atomic.Bool // the end of the stream has come too
 
 	// Owned by the holder of turn.
+	failed error   // of a read, for the next to return
 	chunk  *buffer // what was read last; nil: nothing of it is in use
 	rest   []byte  // the part of it that is not yet taken apart
 	lent   *buffer // under the message the caller holds, if it is not in chunk
@@ -34,7 +36,7 @@ type reading struct {
 }
 
 func newReading(early []byte) *reading {
-	r := &reading{turn: make(chan struct{}, 1), ready: make(chan struct{}, 1)}
+	r := &reading{turn: newSole(), ready: make(chan struct{}, 1)}
 	if len(early) > 0 {
 		r.chunk = getBuffer(len(early))
 		r.chunk.b = append(r.chunk.b, early...)
@@ -62,9 +64,91 @@ func (c *Conn) Read(ctx context.Context) (Message, error) {
 	if err := c.beginRead(ctx); err != nil {
 		return Message{}, err
 	}
-	m, err := c.readMessage(ctx)
-	<-c.reading.turn
+	m, ok := c.readUsual(ctx)
+	var err error
+	if !ok {
+		m, err = c.readMessage(ctx)
+	}
+	c.reading.turn.leave()
 	return m, err
+}
+
+// readUsual is readMessage for what nearly every message is. When it reports false,
+// nothing has been lost.
+func (c *Conn) readUsual(ctx context.Context) (Message, bool) {
+	r := c.reading
+	if c.in.part != nil || c.deaf.Load() || ctx.Err() != nil {
+		return Message{}, false
+	}
+	r.reclaim()
+	if len(r.rest) == 0 && (c.link != nil || !c.awaitChunk(ctx)) {
+		return Message{}, false
+	}
+	op, begin, end := c.usual(r.rest)
+	if end == 0 {
+		return Message{}, false
+	}
+	data := r.rest[begin:end:end]
+	c.unmask(r.rest, begin, end)
+	if op == opText && !utf8.Valid(data) {
+		c.unmask(r.rest, begin, end) // once more: readMessage is to refuse it
+		return Message{}, false
+	}
+	r.rest = r.rest[end:]
+	c.in.frames++
+	c.in.messages++
+	_, _, more := c.usual(r.rest)
+	r.setCork(c, more > 0)
+	return Message{MessageType(op), data}, true
+}
+
+// awaitChunk waits for the peer to send something, and reads it. A goroutine that
+// waits keeps its stack, so this is done before anything that needs more of it. When
+// it reports false, fill is to find out why.
+func (c *Conn) awaitChunk(ctx context.Context) bool {
+	r := c.reading
+	c.flushUnread()
+	r.setCork(c, false)
+	for !c.deaf.Load() {
+		if r.readable.Swap(false) || !r.short || r.hungUp.Load() {
+			room := r.room()
+			n, err := c.readSocket(room)
+			if n > 0 {
+				r.take(c, n)
+				return true
+			}
+			if err != errWouldBlock {
+				r.failed = err
+				return false
+			}
+			r.short = true
+		}
+		r.release()
+		if ctx.Done() == nil {
+			<-r.ready
+		} else if !r.await(ctx) {
+			return false
+		}
+	}
+	return false
+}
+
+// await waits for the loop, or the end of ctx.
+func (r *reading) await(ctx context.Context) bool {
+	select {
+	case <-r.ready:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// take notes that n bytes have been read into the chunk.
+func (r *reading) take(c *Conn, n int) {
+	r.chunk.b = r.chunk.b[:n]
+	r.rest = r.chunk.b
+	r.short, r.plenty = n < cap(r.chunk.b), n >= readBytes
+	c.countIn(n)
 }
 
 // Messages returns an iterator over [Conn.Read]. A message's Data is valid until
@@ -85,20 +169,14 @@ func (c *Conn) beginRead(ctx context.Context) error {
 	if c.reading == nil {
 		return errHandled
 	}
-	turn := c.reading.turn
-	select {
-	case turn <- struct{}{}:
+	turn := &c.reading.turn
+	if turn.try() || turn.take(ctx, c.Done()) {
 		return nil
-	default:
 	}
-	select {
-	case turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctxError(ctx)
-	case <-c.Done():
-		return c.ended()
+	if err := c.ended(); err != nil {
+		return err
 	}
+	return ctxError(ctx)
 }
 
 // readMessage reads until a message is whole. The caller has the right to.
@@ -202,14 +280,13 @@ func (c *Conn) fillFrom(read func([]byte) (int, error)) (event, error) {
 	if n == 0 && err != nil {
 		return event{}, err
 	}
-	r.short, r.plenty = n < len(room), n >= readBytes
-	c.countIn(n)
-	if direct {
-		return c.advance(n)
+	if !direct {
+		r.take(c, n)
+		return event{}, nil
 	}
-	r.chunk.b = r.chunk.b[:n]
-	r.rest = r.chunk.b
-	return event{}, nil
+	r.short, r.plenty = n < len(room), true
+	c.countIn(n)
+	return c.advance(n)
 }
 
 // room returns the chunk to read into.

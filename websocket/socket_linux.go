@@ -243,22 +243,27 @@ func (c *Conn) setInterest(events uint32) {
 	s.release()
 }
 
+// errWouldBlock says that there is nothing to read yet.
+var errWouldBlock error = syscall.EAGAIN
+
 // fillFromSocket reads for Read, waiting for the loop to say that there is
 // something. A wait holds no buffer.
 func (c *Conn) fillFromSocket(ctx context.Context) (event, error) {
 	r := c.reading
+	if err := r.failed; err != nil {
+		r.failed = nil
+		return event{}, err
+	}
 	for {
 		if r.readable.Swap(false) || !r.short || r.hungUp.Load() {
 			e, err := c.fillFrom(c.readSocket)
-			if err != syscall.EAGAIN {
+			if err != errWouldBlock {
 				return e, err
 			}
 			r.short = true
 		}
 		r.release()
-		select {
-		case <-r.ready:
-		case <-ctx.Done():
+		if !r.await(ctx) {
 			return event{}, ctx.Err()
 		}
 		if err := c.ended(); err != nil {
@@ -271,7 +276,7 @@ func (c *Conn) readSocket(p []byte) (int, error) {
 	n, errno := c.socket.read(p, nil)
 	switch {
 	case errno == syscall.EAGAIN:
-		return 0, syscall.EAGAIN
+		return 0, errWouldBlock
 	case errno == syscall.EBADF:
 		return 0, net.ErrClosed
 	case errno != 0:
