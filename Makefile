@@ -57,8 +57,8 @@ peers: $(CLIENTS) $(PYTHON) ## The same with 10,000 messages each, and with the 
 lint: check ## Run vet and staticcheck in every module
 	go run $(STATICCHECK) work
 
-bench: ## Run the benchmarks of the root module and of bench/
-	go test -run '^$$' -bench . -benchmem ./... ./bench/...
+bench: ## Compare the engine with its rivals and write docs/benchmarks.md (BENCH=short: 2 minutes; ARGS="-run regexp": single cases)
+	@scripts/bench $(ARGS)
 
 fuzz: ## Run every fuzz target for FUZZTIME (30s)
 	@scripts/fuzz

@@ -38,9 +38,11 @@ wss.on("connection", (ws, request) => {
       for (const s of subscribers) s.send(data, binary);
     });
   } else {
-    subscribers.add(ws);
+    ws.on("message", (data) => {
+      subscribers.add(ws);
+      ws.send(data, binary);
+    });
     ws.on("close", () => subscribers.delete(ws));
-    ws.on("message", (data) => ws.send(data, binary));
   }
 });
 

@@ -19,7 +19,7 @@ import (
 // options of a comparison.
 type options struct {
 	run, servers, profiles string
-	node, out, raw         string
+	old, node, out, raw    string
 	repetitions            int
 	short, list            bool
 }
@@ -29,6 +29,7 @@ func (o *options) parse(args []string) error {
 	flags.StringVar(&o.run, "run", "", "only cases whose names match this regular expression; see -list")
 	flags.StringVar(&o.servers, "servers", "", "only these servers, with commas between")
 	flags.StringVar(&o.profiles, "profile", "", "folder for CPU profiles of the servers")
+	flags.StringVar(&o.old, "old", "", "an older build of this program, to compare with")
 	flags.StringVar(&o.node, "node", "bench/node", "folder of the server of npm's ws")
 	flags.StringVar(&o.out, "o", "", "file for the report, beside standard output")
 	flags.StringVar(&o.raw, "json", "", "file for all samples")
@@ -67,14 +68,19 @@ func compare(args []string) error {
 	if done, err := rig.Quietly(); done {
 		return err
 	}
-	r := rig.Rig{Cases: cases, Repetitions: o.repetitions, Profiles: o.profiles, NodeDir: o.node, Progress: os.Stderr}
+	weight, stop, err := rig.Settle()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	r := rig.Rig{Cases: cases, Repetitions: o.repetitions, Profiles: o.profiles, Old: o.old, NodeDir: o.node, Progress: os.Stderr}
 	began := time.Now()
 	results, err := r.Run()
 	if err != nil {
 		return err
 	}
 	return o.write(&rig.Report{Machine: rig.ThisMachine(o.node), Date: began, Took: time.Since(began),
-		Repetitions: o.repetitions, Weight: r.Weight, Cases: r.Cases, Results: results, LeftOut: leftOut})
+		Repetitions: o.repetitions, Weight: weight, Cases: r.Cases, Results: results, LeftOut: leftOut})
 }
 
 // cases returns those that are asked for, and what cannot run.
@@ -97,9 +103,10 @@ func (o *options) cases() (cases []rig.Case, leftOut []string, err error) {
 		}
 	}
 	cases = rig.Select(cases, regexp.MustCompile(""), func(s string) bool { return o.list || slices.Contains(runs, s) })
-	for _, line := range rig.Fit(cases) {
-		leftOut = append(leftOut, line)
+	if o.old != "" {
+		rig.AddOld(cases)
 	}
+	leftOut = append(leftOut, rig.Fit(cases)...)
 	for _, line := range leftOut {
 		fmt.Fprintln(os.Stderr, "left out:", line)
 	}

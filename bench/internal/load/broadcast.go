@@ -6,13 +6,19 @@ import "errors"
 
 // Broadcast lets one more connection, at path, publish burst messages at a time, and
 // the next ones when all connections have had them. A message that gets lost is an
-// error.
+// error, and the first one is compared. It must be the fleet's first use.
 func (f *Fleet) Broadcast(address, path string, burst int, w Window) (Result, error) {
 	subscribers := len(f.conns)
+	if err := f.Round(); err != nil { // who has an answer is subscribed
+		return Result{}, err
+	}
 	if err := f.add(address, path, 1); err != nil {
 		return Result{}, err
 	}
 	publisher := f.conns[subscribers]
+	if err := f.checkBroadcast(publisher, subscribers); err != nil {
+		return Result{}, err
+	}
 	left, over := 0, false
 	publish := func() error {
 		if left > 0 || over {
@@ -43,4 +49,28 @@ func (f *Fleet) Broadcast(address, path string, burst int, w Window) (Result, er
 		_, err := react(c)
 		return err
 	}, func() bool { return left == 0 })
+}
+
+// checkBroadcast publishes one message to all and compares what the first one gets
+// byte by byte.
+func (f *Fleet) checkBroadcast(publisher *conn, subscribers int) error {
+	if err := f.say(publisher, 1); err != nil {
+		return err
+	}
+	first := answers{script: f.script}
+	others := subscribers - 1
+	err := f.until(func(c *conn) error {
+		if c == f.conns[0] {
+			p, err := f.read(c)
+			first.add(p)
+			return err
+		}
+		n, err := f.hear(c)
+		others -= n
+		return err
+	}, func() bool { return first.complete() && others <= 0 })
+	if err != nil {
+		return err
+	}
+	return first.compare(0)
 }

@@ -2,6 +2,4 @@
 // driven by one thread that polls its own epoll and never sleeps. It speaks just
 // enough WebSocket: frames are masked before the run, answers are parsed by their
 // headers, and their lengths are checked.
-//
-// The thread that opens a [Fleet] must drive it: see [Pin].
 package load

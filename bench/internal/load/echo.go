@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Window says how long a run lasts, and whom to tell.
+// Window says how long a run lasts, and whom to tell. It is longer if nothing has
+// happened by its end.
 type Window struct {
 	Warm, Measure time.Duration
 	Begin, End    func() // called at the ends of the measured time; nil: nobody is told
@@ -60,11 +61,11 @@ func (f *Fleet) measure(w Window, react func(c *conn) (int, error)) (Result, err
 	if err := f.pollFor(w.Measure, ready); err != nil {
 		return Result{}, err
 	}
+	if err := f.until(ready, func() bool { return messages > 0 }); err != nil {
+		return Result{}, err
+	}
 	r := Result{Messages: messages, Bytes: f.bytes, Elapsed: time.Since(began), Idle: f.idle}
 	call(w.End)
-	if messages == 0 {
-		return r, errStalled
-	}
 	return r, nil
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // A Fleet is many connections to one server and the epoll that polls them. One
-// thread may use it.
+// goroutine at a time may use it.
 type Fleet struct {
 	script  *Script
 	epoll   int
@@ -44,7 +44,7 @@ const (
 var errStalled = fmt.Errorf("load: no answer for %v", patience)
 
 // Open connects n times and shakes hands at path, unless the script is for a bare
-// TCP echo. The caller's thread must be locked.
+// TCP echo.
 func Open(address string, path string, n int, script *Script) (*Fleet, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {

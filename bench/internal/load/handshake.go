@@ -39,17 +39,12 @@ func Handshakes(address string, atOnce int, w Window) (r Result, err error) {
 			return r, err
 		}
 	}
-	if _, _, err := h.pollFor(w.Warm); err != nil {
+	if _, err := h.poll(w.Warm); err != nil {
 		return r, err
 	}
 	call(w.Begin)
-	before := h.done
-	r.Elapsed, r.Idle, err = h.pollFor(w.Measure)
-	r.Messages = h.done - before
+	r, err = h.poll(w.Measure)
 	call(w.End)
-	if err == nil && r.Messages == 0 {
-		err = errStalled
-	}
 	return r, err
 }
 
@@ -69,23 +64,27 @@ func (h *handshakes) open() error {
 	return unix.EpollCtl(h.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLOUT, Fd: int32(fd)})
 }
 
-func (h *handshakes) pollFor(d time.Duration) (elapsed, idle time.Duration, err error) {
+// poll goes on for d, or until one handshake is done.
+func (h *handshakes) poll(d time.Duration) (r Result, err error) {
 	events := make([]unix.EpollEvent, 64)
-	began := time.Now()
-	for elapsed < d {
-		before := elapsed
+	began, before := time.Now(), h.done
+	for r.Elapsed < d || r.Messages == 0 {
 		n := pollOnce(h.epoll, events)
 		for _, e := range events[:n] {
 			if err := h.advance(e); err != nil {
-				return elapsed, idle, err
+				return r, err
 			}
 		}
-		elapsed = time.Since(began)
+		elapsed := time.Since(began)
 		if n == 0 {
-			idle += elapsed - before
+			r.Idle += elapsed - r.Elapsed
+		}
+		r.Elapsed, r.Messages = elapsed, h.done-before
+		if elapsed > d+patience {
+			return r, errStalled
 		}
 	}
-	return elapsed, idle, nil
+	return r, nil
 }
 
 // advance takes the next step of a handshake; the last one begins another.

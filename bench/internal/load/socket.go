@@ -37,8 +37,11 @@ func dial(to netip.AddrPort, flags int) (fd int, err error) {
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait)
 	unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &wait)
-	err = unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()})
-	if err != nil && err != unix.EINPROGRESS {
+	err = unix.EINTR
+	for err == unix.EINTR { // by the runtime's own signals
+		err = unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()})
+	}
+	if err != nil && err != unix.EINPROGRESS && err != unix.EALREADY && err != unix.EISCONN {
 		unix.Close(fd)
 		return -1, fmt.Errorf("load: connect: %w", err)
 	}
@@ -72,6 +75,9 @@ func readResponse(fd int) ([]byte, error) {
 	buf := make([]byte, 4096)
 	for !bytes.Contains(got, endOfHeader) {
 		n, err := unix.Read(fd, buf)
+		if err == unix.EINTR {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("load: handshake: %w", err)
 		}

@@ -44,6 +44,8 @@ const (
 	floorNet     = "floor-net"
 	parley       = "parley"
 	parleyAccept = "parley-accept"
+	old          = "old"
+	oldAccept    = "old-accept"
 	gws          = "gws"
 	gorilla      = "gorilla"
 	coder        = "coder"

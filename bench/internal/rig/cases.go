@@ -9,7 +9,7 @@ import (
 )
 
 // Cases returns all cases in the order of the report. Short ones are measured for
-// less time.
+// less time, and some are extra.
 func Cases(short bool) []Case {
 	cases := slices.Concat(echoCases(), twoCoreCases(), broadcastCases(), deflateCases(), otherCases())
 	for i := range cases {
@@ -26,6 +26,7 @@ func Cases(short bool) []Case {
 		if short {
 			c.Warm /= 2
 			c.Measure /= 2
+			c.Extra = c.Extra || c.Kind == Echo && (c.Size == 16 || c.Size == 1<<10 && c.Conns == 1000)
 		}
 	}
 	return cases

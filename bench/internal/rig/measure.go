@@ -53,7 +53,7 @@ func measureEcho(c *Case, server string, p *child) (s Sample, err error) {
 }
 
 func measureBroadcast(c *Case, server string, p *child) (s Sample, err error) {
-	f, err := c.open(server, p, c.Conns)
+	f, err := load.Open(p.address, "/", c.Conns, c.script(server))
 	if err != nil {
 		return s, err
 	}

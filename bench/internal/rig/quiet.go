@@ -99,6 +99,8 @@ func list(cores []int) string {
 func cores(server int) (forServer, forClient []int) {
 	all := processors()
 	switch {
+	case len(all) < 2:
+		return all, all
 	case server == 1:
 		return all[:1], all[1:2]
 	case len(all) > 2:
@@ -107,17 +109,28 @@ func cores(server int) (forServer, forClient []int) {
 	return all, all
 }
 
+// Settle asks for weight for this session and keeps the processors from halting. It
+// returns the weight, in words, and what ends it.
+func Settle() (weight string, stop func(), err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return "", nil, err
+	}
+	stop, err = spinner(program)
+	return claim(), stop, err
+}
+
 // claim asks for weight for this session and returns what it got, in words.
 func claim() string {
 	if err := os.WriteFile("/proc/self/autogroup", []byte("-10"), 0); err != nil {
-		return "normal weight"
+		return "with the scheduler's normal weight"
 	}
 	text, err := os.ReadFile("/proc/self/autogroup")
 	if err != nil {
-		return "normal weight"
+		return "with the scheduler's normal weight"
 	}
 	_, nice, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
-	return "autogroup " + nice
+	return "with autogroup " + nice
 }
 
 // spinner starts a process that keeps the processors from halting, as waking a

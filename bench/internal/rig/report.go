@@ -21,7 +21,7 @@ type Report struct {
 	Date        time.Time
 	Took        time.Duration
 	Repetitions int
-	Weight      string // as Rig.Weight
+	Weight      string // what the kernel's scheduler granted, in words
 	Cases       []Case
 	Results     Results
 	LeftOut     []string // what did not run, and why

@@ -22,9 +22,9 @@ type Rig struct {
 	Cases       []Case
 	Repetitions int
 	Profiles    string    // folder for CPU profiles of the servers; empty: none are made
+	Old         string    // another build of this program, whose Parley runs as "old" and "old-accept"; empty: none
 	NodeDir     string    // where the server of npm's ws is; it must be installed
 	Progress    io.Writer // hears of every run
-	Weight      string    // what the kernel's scheduler granted, in words; set by Run
 
 	program string
 	runs    int // so far, of all
@@ -57,6 +57,20 @@ func Select(cases []Case, name *regexp.Regexp, may func(server string) bool) []C
 	return selected
 }
 
+// AddOld lets an older build of Parley take part wherever Parley does.
+func AddOld(cases []Case) {
+	for i := range cases {
+		for _, s := range cases[i].Servers {
+			switch s {
+			case parley:
+				cases[i].Servers = append(cases[i].Servers, old)
+			case parleyAccept:
+				cases[i].Servers = append(cases[i].Servers, oldAccept)
+			}
+		}
+	}
+}
+
 // Run runs all cases as often as there are repetitions. A repetition of a case
 // goes through its servers in another order each time. It must be the only
 // thing that the process does.
@@ -70,12 +84,6 @@ func (r *Rig) Run() (Results, error) {
 		r.results[c.Name] = make(map[string][]Run)
 		r.total += len(c.Servers) * c.repetitions(r.Repetitions)
 	}
-	r.Weight = claim()
-	stop, err := spinner(r.program)
-	if err != nil {
-		return nil, err
-	}
-	defer stop()
 	debug.SetGCPercent(-1) // collected between runs only
 	for n := range r.Repetitions {
 		for i := range r.Cases {
@@ -137,8 +145,14 @@ func (r *Rig) one(c *Case, server string) (s Sample, err error) {
 	if err := load.Pin(clientCores...); err != nil {
 		return s, err
 	}
-	command := c.command(r.program, server, r.profile(c, server))
-	if server == nodeWS {
+	profile := r.profile(c, server)
+	command := c.command(r.program, server, profile)
+	switch server {
+	case old:
+		command = c.command(r.Old, parley, profile)
+	case oldAccept:
+		command = c.command(r.Old, parleyAccept, profile)
+	case nodeWS:
 		command, c = c.nodeCommand(r.NodeDir), c.warmer()
 	}
 	p, err := start(command, serverCores)

@@ -42,8 +42,7 @@ func (s *coderServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == PublishPath:
 		go s.read(c, s.publish)
 	default:
-		s.members.add(c)
-		go s.read(c, s.echo)
+		go s.read(c, s.subscribe)
 	}
 }
 
@@ -69,6 +68,10 @@ func (s *coderServer) read(c *websocket.Conn, handle func(context.Context, *webs
 
 func (s *coderServer) echo(ctx context.Context, c *websocket.Conn, kind websocket.MessageType, data []byte) error {
 	return c.Write(ctx, kind, data)
+}
+
+func (s *coderServer) subscribe(ctx context.Context, c *websocket.Conn, kind websocket.MessageType, data []byte) error {
+	return s.members.join(c, func() error { return s.echo(ctx, c, kind, data) })
 }
 
 func (s *coderServer) publish(ctx context.Context, _ *websocket.Conn, kind websocket.MessageType, data []byte) error {

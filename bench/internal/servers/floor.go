@@ -18,7 +18,7 @@ func floor(l net.Listener, _ Options) error {
 		if err != nil {
 			return err
 		}
-		if _, err := loops[i%len(loops)].adopt(nc, 0); err != nil {
+		if err := loops[i%len(loops)].adopt(nc, 0); err != nil {
 			return err
 		}
 	}

@@ -41,12 +41,15 @@ func (s *gobwasServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	c := &gobwasConn{nc: nc, r: rw.Reader, deflate: s.options.Deflate != "", flush: func(p []byte) { nc.Write(p) }}
+	c := &gobwasConn{nc: nc, r: rw.Reader, deflate: s.options.Deflate != "", flush: nc.Write}
 	switch {
 	case s.options.Broadcast && r.URL.Path == PublishPath:
 		c.flush = s.publish
 	case s.options.Broadcast:
-		s.members.add(nc)
+		c.flush = func(frames []byte) (n int, err error) {
+			err = s.members.join(nc, func() error { n, err = nc.Write(frames); return err })
+			return n, err
+		}
 	}
 	go s.serve(c) // ends with the connection
 }
@@ -59,8 +62,9 @@ func (s *gobwasServer) serve(c *gobwasConn) {
 }
 
 // publish sends frames that are ready, of one message or several, to all members.
-func (s *gobwasServer) publish(frames []byte) {
+func (s *gobwasServer) publish(frames []byte) (int, error) {
 	s.members.each(func(c net.Conn) { c.Write(frames) })
+	return len(frames), nil
 }
 
 // gobwasConn is one connection, owned by its goroutine.
@@ -68,7 +72,7 @@ type gobwasConn struct {
 	nc      net.Conn
 	r       *bufio.Reader
 	deflate bool
-	flush   func(frames []byte)
+	flush   func(frames []byte) (int, error)
 	head    [ws.MaxHeaderSize]byte
 }
 
@@ -88,8 +92,8 @@ func (c *gobwasConn) batch() error {
 			return err
 		}
 		if c.r.Buffered() == 0 || len(out.p) >= longestAnswer {
-			c.flush(out.p)
-			return nil
+			_, err := c.flush(out.p)
+			return err
 		}
 	}
 }

@@ -22,10 +22,11 @@ type gobwasLoops struct {
 	options Options
 }
 
-// Tags of a socket in a broadcast.
+// Tags of a socket: what to do with its messages.
 const (
 	echoes = iota
 	publishes
+	subscribes
 )
 
 func gobwasEpollHandler(o Options) (http.Handler, error) {
@@ -41,13 +42,13 @@ func (s *gobwasLoops) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	tag := echoes
-	if r.URL.Path == PublishPath {
+	switch {
+	case s.options.Broadcast && r.URL.Path == PublishPath:
 		tag = publishes
+	case s.options.Broadcast:
+		tag = subscribes
 	}
-	fd, err := s.loops[s.next.Add(1)%uint32(len(s.loops))].adopt(nc, tag)
-	if err == nil && s.options.Broadcast && tag == echoes {
-		s.members.add(fd)
-	}
+	s.loops[s.next.Add(1)%uint32(len(s.loops))].adopt(nc, tag)
 }
 
 // gobwasReaction answers frames for one loop.
@@ -81,15 +82,18 @@ func (g *gobwasReaction) react(s *socket, in []byte) (out []byte, used, need int
 			return nil, 0, 0, false
 		}
 		used += need
-		if used == need && used == len(in) && len(payload) >= inPlace {
+		if s.tag == echoes && used == need && used == len(in) && len(payload) >= inPlace {
 			return g.inPlace(h, p[:need], size), used, 0, true
 		}
 		ws.WriteHeaderBuffer(&g.out, h, g.head[:])
 		g.out.Write(payload)
 	}
-	if s.tag == publishes {
+	switch s.tag {
+	case publishes:
 		g.publish()
 		return nil, used, need, true
+	case subscribes:
+		g.server.members.join(s.fd, func() error { return nil }) // the loop answers
 	}
 	return g.out.p, used, need, true
 }

@@ -38,8 +38,7 @@ func (s *gorillaServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == PublishPath:
 		go s.read(c, s.publish)
 	default:
-		s.members.add(c)
-		go s.read(c, s.echo)
+		go s.read(c, s.subscribe)
 	}
 }
 
@@ -64,6 +63,10 @@ func (s *gorillaServer) read(c *websocket.Conn, handle func(*websocket.Conn, int
 
 func (s *gorillaServer) echo(c *websocket.Conn, kind int, data []byte) error {
 	return c.WriteMessage(kind, data)
+}
+
+func (s *gorillaServer) subscribe(c *websocket.Conn, kind int, data []byte) error {
+	return s.members.join(c, func() error { return s.echo(c, kind, data) })
 }
 
 func (s *gorillaServer) publish(_ *websocket.Conn, kind int, data []byte) error {

@@ -34,19 +34,11 @@ func gwsHandler(o Options) (http.Handler, error) {
 		if err != nil {
 			return
 		}
-		if o.Broadcast {
-			s.join(c, r.URL.Path == PublishPath)
+		if r.URL.Path == PublishPath {
+			c.Session().Store(publisher, true)
 		}
 		go c.ReadLoop() // ends with the connection
 	}), nil
-}
-
-func (s *gwsServer) join(c *gws.Conn, publishes bool) {
-	if publishes {
-		c.Session().Store(publisher, true)
-		return
-	}
-	s.members.add(c)
 }
 
 func (s *gwsServer) OnClose(c *gws.Conn, _ error) {
@@ -55,13 +47,16 @@ func (s *gwsServer) OnClose(c *gws.Conn, _ error) {
 
 func (s *gwsServer) OnMessage(c *gws.Conn, m *gws.Message) {
 	defer m.Close()
-	if s.options.Broadcast {
-		if _, ok := c.Session().Load(publisher); ok {
-			s.publish(m)
-			return
-		}
+	echo := func() error { return c.WriteMessage(m.Opcode, m.Bytes()) }
+	if !s.options.Broadcast {
+		echo()
+		return
 	}
-	c.WriteMessage(m.Opcode, m.Bytes())
+	if _, ok := c.Session().Load(publisher); ok {
+		s.publish(m)
+		return
+	}
+	s.members.join(c, echo)
 }
 
 func (s *gwsServer) publish(m *gws.Message) {

@@ -65,18 +65,19 @@ func newLoops(react func() reaction) ([]*loop, error) {
 
 // adopt takes the connection over from nc, which is closed: a duplicate of its
 // descriptor lives on in the loop.
-func (l *loop) adopt(nc net.Conn, tag int) (fd int, err error) {
+func (l *loop) adopt(nc net.Conn, tag int) error {
 	raw, err := nc.(syscall.Conn).SyscallConn()
 	if err != nil {
-		return -1, err
+		return err
 	}
+	fd := -1
 	cerr := raw.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) })
 	if err := errors.Join(cerr, err); err != nil {
-		return -1, err
+		return err
 	}
 	nc.Close()
 	l.sockets[fd].Store(&socket{fd: fd, tag: tag})
-	return fd, unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
+	return unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
 }
 
 func (l *loop) run() {

@@ -15,10 +15,12 @@ type members[C comparable] struct {
 	all []C
 }
 
-func (m *members[C]) add(c C) {
+// join adds c and answers it: nothing is published to a member that has no answer yet.
+func (m *members[C]) join(c C, answer func() error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.all = append(m.all, c)
+	return answer()
 }
 
 func (m *members[C]) remove(c C) {

@@ -13,16 +13,18 @@ import (
 // broadcast goes to a websocket.Set, which prepares the message once.
 func parleyHandler(o Options) (http.Handler, error) {
 	options := parleyOptions(o)
-	echo := func(c *websocket.Conn, m websocket.Message) { c.Send(m) }
 	if !o.Broadcast {
+		echo := func(c *websocket.Conn, m websocket.Message) { c.Send(m) }
 		return &websocket.Handler{Options: options, OnMessage: echo}, nil
 	}
 	var members websocket.Set
 	mux := http.NewServeMux()
 	mux.Handle("/", &websocket.Handler{
-		Options:   options,
-		OnOpen:    func(c *websocket.Conn, _ *http.Request) { members.Add(c) },
-		OnMessage: echo,
+		Options: options,
+		OnMessage: func(c *websocket.Conn, m websocket.Message) {
+			members.Add(c)
+			c.Send(m)
+		},
 	})
 	mux.Handle(PublishPath, &websocket.Handler{
 		Options:   options,
@@ -59,31 +61,34 @@ func (s *parleyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case !s.options.Broadcast:
-		go s.echo(c) // ends with the connection, as the others
+		go s.read(c, s.echo) // ends with the connection, as the others
 	case r.URL.Path == PublishPath:
-		go s.publish(c)
+		go s.read(c, s.publish)
 	default:
-		s.members.Add(c)
-		go s.echo(c)
+		go s.read(c, s.subscribe)
 	}
 }
 
-func (s *parleyServer) echo(c *websocket.Conn) {
+func (s *parleyServer) read(c *websocket.Conn, handle func(context.Context, *websocket.Conn, websocket.Message) error) {
 	defer c.CloseNow()
 	ctx := context.Background() // that of the request ends with its handler
 	for m, err := range c.Messages(ctx) {
-		if err != nil || c.Write(ctx, m) != nil {
+		if err != nil || handle(ctx, c, m) != nil {
 			return
 		}
 	}
 }
 
-func (s *parleyServer) publish(c *websocket.Conn) {
-	defer c.CloseNow()
-	for m, err := range c.Messages(context.Background()) {
-		if err != nil {
-			return
-		}
-		s.members.Broadcast(m)
-	}
+func (s *parleyServer) echo(ctx context.Context, c *websocket.Conn, m websocket.Message) error {
+	return c.Write(ctx, m)
+}
+
+func (s *parleyServer) subscribe(ctx context.Context, c *websocket.Conn, m websocket.Message) error {
+	s.members.Add(c)
+	return c.Write(ctx, m)
+}
+
+func (s *parleyServer) publish(_ context.Context, _ *websocket.Conn, m websocket.Message) error {
+	s.members.Broadcast(m)
+	return nil
 }

@@ -17,7 +17,7 @@ import (
 
 // Options say what a server does.
 type Options struct {
-	Broadcast bool   // what the client of /publish sends goes to all others; else every message is echoed
+	Broadcast bool   // what the client of /publish sends goes to those others that have had an echo; else every message is echoed
 	Deflate   string // permessage-deflate: "" for none, "fresh" for no context takeover, or "takeover"
 }
 
