@@ -12,22 +12,30 @@ import (
 func TestFramesAreThoseOfAClient(t *testing.T) {
 	for _, size := range []int{0, 1, 125, 126, 1<<16 - 1, 1 << 16, 1 << 20} {
 		payload := bytes.Repeat([]byte("parley"), size/6+1)[:size]
-		frame, err := ws.ReadFrame(bytes.NewReader(appendFrame(nil, payload, false)))
-		if err != nil {
-			t.Fatalf("%d bytes: %v", size, err)
-		}
-		h := frame.Header
+		h, got := readFrame(t, appendFrame(nil, payload, false))
 		if !h.Masked || !h.Fin || h.OpCode != ws.OpBinary || h.Rsv != 0 {
 			t.Errorf("%d bytes: header is %+v, want one of a masked binary message", size, h)
 		}
-		if got := ws.UnmaskFrame(frame).Payload; !bytes.Equal(got, payload) {
+		if !bytes.Equal(got, payload) {
 			t.Errorf("%d bytes: the payload differs", size)
 		}
 	}
-	compressed, err := ws.ReadFrame(bytes.NewReader(appendFrame(nil, []byte("x"), true)))
-	if err != nil || !compressed.Header.Rsv1() {
-		t.Errorf("a compressed message: header is %+v, error %v, want RSV1", compressed.Header, err)
+	if h, _ := readFrame(t, appendFrame(nil, []byte("x"), true)); !h.Rsv1() {
+		t.Errorf("a compressed message: header is %+v, want RSV1", h)
 	}
+}
+
+// readFrame reads one frame, which is all of p, and unmasks its payload.
+func readFrame(t *testing.T, p []byte) (ws.Header, []byte) {
+	t.Helper()
+	r := bytes.NewReader(p)
+	h, err := ws.ReadHeader(r)
+	if err != nil || int(h.Length) != r.Len() {
+		t.Fatalf("a frame of %d bytes has header %+v, %d bytes follow: %v", len(p), h, r.Len(), err)
+	}
+	payload := p[len(p)-r.Len():]
+	ws.Cipher(payload, h.Mask, 0)
+	return h, payload
 }
 
 // serverFrames are three messages of 300 bytes as a server sends them, the second in

@@ -20,19 +20,6 @@ var (
 	Allocs   = Metric{"allocations", func(s Sample) float64 { return s.Allocs }}
 )
 
-// metric returns what a kind of case is judged by.
-func (k Kind) metric() Metric {
-	switch k {
-	case Idle:
-		return Resident
-	case Busy:
-		return Median
-	case Calls:
-		return SysCalls
-	}
-	return CPU
-}
-
 // median returns the middle of values, the mean of both middles if their number is
 // even, and false if there are none.
 func median(values []float64) (float64, bool) {
