@@ -18,11 +18,11 @@ type Compression struct {
 	// ContextTakeover lets a message refer back to those before it, in both
 	// directions, if the peer agrees. Similar messages become several times
 	// smaller, for a window of memory per direction and connection once it is
-	// used: 8 KiB altogether by default.
+	// used: 4 KiB altogether by default.
 	ContextTakeover bool
 
 	// WindowBits is the base-2 logarithm of the window of what this end sends,
-	// in bytes: 8–15. Zero means 12 with ContextTakeover and 15 without. The
+	// in bytes: 8–15. Zero means 11 with ContextTakeover and 15 without. The
 	// peer may ask for less.
 	WindowBits int
 
@@ -75,7 +75,7 @@ func (o *Compression) windowBits(n int) uint8 {
 	case n != 0:
 		return uint8(min(max(n, 8), maxWindowBits))
 	case o.ContextTakeover:
-		return 12
+		return 11
 	}
 	return maxWindowBits
 }

@@ -22,7 +22,7 @@ func (w deflateWindow) String() string {
 
 var (
 	plainDeflate = &Compression{}
-	takeover     = &Compression{ContextTakeover: true}
+	takeover     = &Compression{ContextTakeover: true, WindowBits: 12, PeerWindowBits: 12}
 	wide         = &Compression{ContextTakeover: true, WindowBits: 15, PeerWindowBits: 15}
 	narrow       = &Compression{WindowBits: 9, PeerWindowBits: 10}
 )
@@ -33,7 +33,7 @@ func TestCompressionDefaults(t *testing.T) {
 		want deflateParams
 	}{
 		{Compression{}, deflateParams{deflateWindow{15, false}, deflateWindow{15, false}, 512, 1}},
-		{Compression{ContextTakeover: true}, deflateParams{deflateWindow{12, true}, deflateWindow{12, true}, 512, 1}},
+		{Compression{ContextTakeover: true}, deflateParams{deflateWindow{11, true}, deflateWindow{11, true}, 512, 1}},
 		{Compression{WindowBits: 3, PeerWindowBits: 99, Threshold: -1, Level: 12}, deflateParams{deflateWindow{8, false}, deflateWindow{15, false}, 0, 9}},
 		{Compression{WindowBits: -1, Threshold: 1, Level: -1}, deflateParams{deflateWindow{8, false}, deflateWindow{15, false}, 1, 1}},
 	} {
