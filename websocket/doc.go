@@ -75,7 +75,7 @@
 // # Compression
 //
 // [Compression] in the options of both ends switches it on. Without context takeover
-// a connection keeps no memory for it, with it 4 KiB in each direction by default.
+// a connection keeps no memory for it, with it 2 KiB in each direction by default.
 //
 // # Limits
 //
