@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -68,6 +69,12 @@ func compare(args []string) error {
 	if done, err := rig.Quietly(); done {
 		return err
 	}
+	for _, line := range leftOut {
+		fmt.Fprintln(os.Stderr, "left out:", line)
+	}
+	if len(cases) == 0 {
+		return errors.New("no case is left; -list shows their names and servers")
+	}
 	weight, stop, err := rig.Settle()
 	if err != nil {
 		return err
@@ -86,7 +93,7 @@ func compare(args []string) error {
 // cases returns those that are asked for, and what cannot run.
 func (o *options) cases() (cases []rig.Case, leftOut []string, err error) {
 	var name *regexp.Regexp
-	if o.run != "" {
+	if o.run != "" || o.list {
 		if name, err = regexp.Compile(o.run); err != nil {
 			return nil, nil, err
 		}
@@ -103,13 +110,14 @@ func (o *options) cases() (cases []rig.Case, leftOut []string, err error) {
 		}
 	}
 	cases = rig.Select(cases, regexp.MustCompile(""), func(s string) bool { return o.list || slices.Contains(runs, s) })
+	if err := rig.CanCount(); err != nil && !o.list {
+		leftOut = append(leftOut, err.Error())
+		cases = rig.Without(cases, rig.Calls)
+	}
 	if o.old != "" {
 		rig.AddOld(cases)
 	}
 	leftOut = append(leftOut, rig.Fit(cases)...)
-	for _, line := range leftOut {
-		fmt.Fprintln(os.Stderr, "left out:", line)
-	}
 	return cases, leftOut, nil
 }
 

@@ -8,13 +8,19 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 
 	"github.com/parley-go/parley/bench/internal/rig"
 	"github.com/parley-go/parley/bench/internal/servers"
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	err := run(os.Args[1:])
+	var ended *exec.ExitError
+	switch {
+	case errors.As(err, &ended): // the session has said why
+		os.Exit(1)
+	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -21,13 +21,13 @@ type callCounter struct {
 	calls    uint64
 }
 
-// begin counts what all present and future threads of p call from now on.
-func (c *callCounter) begin(p *child) error {
+// begin counts what all present and future threads of a process call from now on.
+func (c *callCounter) begin(process int) error {
 	attr, err := tracepoint("raw_syscalls/sys_enter")
 	if err != nil {
 		return err
 	}
-	threads, err := filepath.Glob(p.proc("task/*"))
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", process))
 	if err != nil {
 		return err
 	}
@@ -54,6 +54,15 @@ func (c *callCounter) end() (err error) {
 		c.calls += binary.NativeEndian.Uint64(count[:])
 	}
 	return err
+}
+
+// CanCount returns why system calls cannot be counted here, or nil.
+func CanCount() error {
+	var c callCounter
+	if err := c.begin(os.Getpid()); err != nil {
+		return err
+	}
+	return c.end()
 }
 
 // tracepoint returns how to count passes through a tracepoint of the kernel.

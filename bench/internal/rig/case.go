@@ -4,6 +4,7 @@ package rig
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/parley-go/parley/bench/internal/load"
@@ -56,6 +57,11 @@ const (
 
 // NodeServer is the name of npm's ws, the one server that is not written in Go.
 const NodeServer = "ws"
+
+// Without returns the cases of all kinds but one.
+func Without(cases []Case, kind Kind) []Case {
+	return slices.DeleteFunc(slices.Clone(cases), func(c Case) bool { return c.Kind == kind })
+}
 
 func (c *Case) script(server string) *load.Script {
 	switch {

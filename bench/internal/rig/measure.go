@@ -165,7 +165,7 @@ func measureCalls(c *Case, server string, p *child) (s Sample, err error) {
 	var count callCounter
 	m := meter{}
 	w := load.Window{Warm: c.Warm, Measure: c.Measure,
-		Begin: func() { m.fail(count.begin(p)) },
+		Begin: func() { m.fail(count.begin(p.cmd.Process.Pid)) },
 		End:   func() { m.fail(count.end()) }}
 	r, err := f.Echo(c.Depth, w)
 	if err == nil {

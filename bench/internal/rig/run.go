@@ -29,6 +29,7 @@ type Rig struct {
 	program string
 	runs    int // so far, of all
 	total   int
+	spare   int // runs that may be done again
 	results Results
 }
 
@@ -84,6 +85,7 @@ func (r *Rig) Run() (Results, error) {
 		r.results[c.Name] = make(map[string][]Run)
 		r.total += len(c.Servers) * c.repetitions(r.Repetitions)
 	}
+	r.spare = r.total / 5
 	debug.SetGCPercent(-1) // collected between runs only
 	for n := range r.Repetitions {
 		for i := range r.Cases {
@@ -106,17 +108,42 @@ func (c *Case) repetitions(asked int) int {
 func (r *Rig) repeat(c *Case, n int) {
 	for i := range c.Servers {
 		server := c.Servers[(i+n)%len(c.Servers)]
-		s, err := r.one(c, server)
-		run := Run{Sample: s}
-		if err != nil {
-			run.Failed = err.Error()
+		r.runs++
+		run := r.try(c, server)
+		for range 2 {
+			if r.spare == 0 || !c.disturbed(run) {
+				break
+			}
+			r.spare--
+			if again := r.try(c, server); again.work() > run.work() {
+				run = again
+			}
 		}
 		r.results[c.Name][server] = append(r.results[c.Name][server], run)
-		r.runs++
-		fmt.Fprintf(r.Progress, "%4d/%d  %-24s %-14s %s\n", r.runs, r.total, c.Name, server, c.line(run))
-		runtime.GC()
 	}
 }
+
+// try runs one server at one case.
+func (r *Rig) try(c *Case, server string) Run {
+	s, err := r.one(c, server)
+	run := Run{Sample: s}
+	if err != nil {
+		run = Run{Failed: err.Error()}
+	}
+	fmt.Fprintf(r.Progress, "%4d/%d  %-24s %-14s %s\n", r.runs, r.total, c.Name, server, c.line(run))
+	runtime.GC()
+	return run
+}
+
+// disturbed tells whether other programs had the processors in a run: as the client
+// never waits, either it or the server should have worked all the time.
+func (c *Case) disturbed(run Run) bool {
+	saturated := c.Kind == Echo || c.Kind == Broadcast || c.Kind == Handshake
+	return saturated && c.Cores == 1 && run.Failed == "" && run.work() < 0.85
+}
+
+// work is the share of the time that the busier end of a run worked.
+func (r Run) work() float64 { return max(r.Sample.ServerLoad, r.Sample.ClientLoad) }
 
 // line tells of one run what its kind of case is about.
 func (c *Case) line(r Run) string {
