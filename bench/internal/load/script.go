@@ -57,6 +57,9 @@ func (s *Script) next(i, n int) (frames []byte, following int) {
 	return s.bytes[s.starts[i]:s.starts[i+n]], (i + n) % len(s.Messages)
 }
 
+// acceptKey answers the key of every request here, RFC 6455 §1.3.
+const acceptKey = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
 // accept judges the answer to a handshake.
 func (s *Script) accept(response []byte) error {
 	status, header, _ := strings.Cut(string(response), "\r\n")

@@ -64,9 +64,6 @@ func request(to netip.AddrPort, path, offer string) []byte {
 	return append(p, "\r\n"...)
 }
 
-// acceptKey answers the key of every request here, RFC 6455 §1.3.
-const acceptKey = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-
 var endOfHeader = []byte("\r\n\r\n")
 
 // readResponse reads the answer to a handshake from a socket that blocks.
