@@ -98,7 +98,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 		return nil, err
 	}
 	if c.link == nil {
-		c.listen(true)
+		c.listen()
 	}
 	return c, nil
 }

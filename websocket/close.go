@@ -140,15 +140,33 @@ func (c *Conn) shakeOff(code StatusCode, reason string) {
 // CloseNow closes the socket without a close handshake; the peer sees a
 // connection lost (status 1006). Running calls return an error wrapping
 // [net.ErrClosed]. It may be called at any time, from any goroutine, more than
-// once, and never waits. The error is always nil; it is there to make Conn an
-// obvious thing to defer.
+// once. It waits for a millisecond at most, to let what was held back leave. The error
+// is always nil; it is there to make Conn an obvious thing to defer.
 func (c *Conn) CloseNow() error {
 	c.quiet.Store(true)
-	if c.link == nil {
-		c.flush() // what a Write has held back
-	}
+	c.flushNow()
 	c.end(fmt.Errorf("websocket: closed: %w", net.ErrClosed))
 	return nil
+}
+
+// flushNow sends what a Write has held back, if the network takes it.
+func (c *Conn) flushNow() {
+	if c.link == nil {
+		c.flush()
+		return
+	}
+	c.mu.Lock()
+	if c.out.queue == nil || c.out.turn || c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.out.turn = true // for good: the connection ends
+	q := c.takeQueue()
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), corkTime)
+	defer cancel()
+	c.writeNet(ctx, q)
+	q.free()
 }
 
 func isPeerClose(err error) bool {

@@ -136,11 +136,13 @@ func (c *Conn) corkedCompressed(ctx context.Context, h header, payload []byte, b
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
+	if c.err != nil || c.out.closeSent {
 		return true // Read will say so
 	}
 	c.put(h, payload)
-	c.reading.startTimer(c)
+	if c.reading != nil {
+		c.reading.startTimer(c)
+	}
 	return true
 }
 

@@ -224,10 +224,10 @@ func (c *Conn) end(err error) {
 		c.link.out.abandon()
 	}
 	c.mu.Unlock()
+	c.deaf.Store(true)
 	if c.reading != nil {
 		signal(c.reading.ready)
 	}
-	c.deaf.Store(true)
 	c.closeSocket()
 	c.countEnd(err)
 	c.leaveSets()
@@ -332,7 +332,7 @@ func (c *Conn) takeTurn(ctx context.Context) error {
 	if err == nil {
 		err = ctxError(ctx)
 	}
-	c.finishTurn() // it was ours already
+	c.passTurn() // it was ours already
 	return err
 }
 

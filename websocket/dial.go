@@ -104,7 +104,7 @@ func Dial(ctx context.Context, rawURL string, o *DialOptions) (*Conn, error) {
 		return nil, err
 	}
 	if c.attach(); c.link == nil {
-		c.listen(true)
+		c.listen()
 	}
 	return c, nil
 }

@@ -15,6 +15,7 @@ const (
 	pausedByBacklog uint32 = 1 << iota
 	pausedByOwner
 	pausedByOutput
+	pausedByOpening
 )
 
 // Pause stops the reading of a connection of a [Handler]; messages that have been read are
@@ -28,7 +29,12 @@ func (c *Conn) Resume() { c.resumeFrom(pausedByOwner) }
 func (c *Conn) pause(why uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.paused.Or(why) == 0 && c.link == nil {
+	c.pauseLocked(why)
+}
+
+// pauseLocked stops the reading, unless that is over. The caller has mu.
+func (c *Conn) pauseLocked(why uint32) {
+	if c.handler != nil && c.phase == phaseOpen && c.paused.Or(why) == 0 && c.link == nil {
 		c.readable(false)
 	}
 }
@@ -36,12 +42,17 @@ func (c *Conn) pause(why uint32) {
 func (c *Conn) resumeFrom(why uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.resumeLocked(why)
+}
+
+// resumeLocked goes on with reading if why was what held it up. The caller has mu.
+func (c *Conn) resumeLocked(why uint32) {
 	old := c.paused.And(^why)
-	if old == 0 || old&^why != 0 {
+	if old&why == 0 {
 		return
 	}
 	if c.link == nil {
-		c.readable(true)
+		c.readable(old&^why == 0)
 	} else if x := c.extra; x != nil && x.resumed != nil {
 		signal(x.resumed)
 	}
@@ -123,6 +134,7 @@ func (c *Conn) sayGoodbye(why error, code StatusCode, reason string, linger bool
 		return
 	}
 	c.phase, c.why = phaseHangUp, why
+	c.resumeLocked(pausedByBacklog | pausedByOwner)
 	c.more().linger = linger
 	c.setDeadline(time.Now().Add(c.bounds.close), dropCloseTimeout)
 	if !c.out.closeSent {
@@ -153,6 +165,7 @@ func (c *Conn) startClose(code StatusCode, reason string) {
 		return
 	}
 	c.phase = phaseClosing
+	c.resumeLocked(pausedByBacklog | pausedByOwner) // the peer's answer is to be seen
 	c.why = fmt.Errorf("websocket: the close handshake took more than %v: %w", c.bounds.close, net.ErrClosed)
 	c.setDeadline(time.Now().Add(c.bounds.close), dropCloseTimeout)
 	c.put(header{op: opClose}, appendClose(nil, code, reason))

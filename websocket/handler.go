@@ -108,32 +108,39 @@ func (h *Handler) Dial(ctx context.Context, rawURL string, o *DialOptions) (*Con
 func (h *Handler) start(c *Conn, r *http.Request) {
 	early := c.reading.chunk
 	c.handler, c.reading = h, nil
+	c.detached.Store(true) // until OnOpen has returned
+	c.paused.Store(pausedByOpening)
+	opened := false
+	defer func() {
+		if !opened {
+			c.CloseNow() // OnOpen panicked; net/http says so
+		}
+		c.begin(early)
+	}()
 	if h.OnOpen != nil {
-		opened := false
-		defer func() {
-			if !opened {
-				c.CloseNow() // it panicked; net/http says so
-			}
-		}()
 		h.OnOpen(c, r)
-		opened = true
+	}
+	opened = true
+}
+
+// begin starts the reading, after early, which may be nil.
+func (c *Conn) begin(early *buffer) {
+	c.detached.Store(false)
+	if c.link != nil || early == nil {
+		c.resumeFrom(pausedByOpening)
 	}
 	if c.link != nil {
 		startSolo(c, early)
 		return
 	}
-	if early == nil {
-		c.listen(false)
-	}
 	c.mu.Lock()
-	c.phase = max(c.phase, phaseOpen)
+	defer c.mu.Unlock()
 	if early != nil {
 		c.more().early = early
 	}
 	if early != nil || c.err != nil {
 		c.scheduleLocked()
 	}
-	c.mu.Unlock()
 }
 
 // message calls OnMessage, or OnPong.
@@ -247,6 +254,9 @@ func (r *runner) serve(c *Conn, p []byte) bool {
 		var mine bool
 		if p, mine = r.serveUsual(c, p); !mine {
 			return false
+		}
+		if c.deaf.Load() {
+			return true
 		}
 		e, rest, err := c.next(p)
 		switch {
@@ -449,11 +459,10 @@ func (c *Conn) leaveBehind(m Message, buf *buffer) bool {
 	x := c.more()
 	x.backlog = append(x.backlog, waitingMessage{m, buf})
 	x.backSize += len(m.Data) + backlogOverhead
-	full := int64(x.backSize) > c.bounds.message
-	c.mu.Unlock()
-	if full {
-		c.pause(pausedByBacklog)
+	if int64(x.backSize) > c.bounds.message {
+		c.pauseLocked(pausedByBacklog) // before the backlog can be empty again
 	}
+	c.mu.Unlock()
 	return true
 }
 

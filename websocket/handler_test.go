@@ -4,26 +4,31 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// network is a way for a handler to be served: by a loop over plain TCP, or by a
-// goroutine over TLS.
+// network is a way for a connection to be served: by a loop over plain TCP or Unix
+// sockets, or by a goroutine over TLS.
 type network struct {
 	name string
 	tls  bool
+	unix bool
 }
 
-var networks = []network{{"plain", false}, {"TLS", true}}
+var networks = []network{{name: "plain"}, {name: "TLS", tls: true}, {name: "Unix", unix: true}}
 
 // overEach runs a test over every network.
 func overEach(t *testing.T, test func(t *testing.T, n network)) {
@@ -36,19 +41,55 @@ func overEach(t *testing.T, test func(t *testing.T, n network)) {
 func (n network) serve(t *testing.T, h http.Handler) string {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
-	if n.tls {
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of handlers that panic
+	switch {
+	case n.tls:
 		s.StartTLS()
-	} else {
+	case n.unix:
+		s.Listener.Close()
+		dir, err := os.MkdirTemp("", "ws") // t.TempDir may be too long for a socket's name
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		if s.Listener, err = net.Listen("unix", dir+"/s"); err != nil {
+			t.Fatal(err)
+		}
+		s.Start()
+		s.URL = fmt.Sprintf("http://%x", dir+"/s")
+	default:
 		s.Start()
 	}
 	t.Cleanup(s.Close)
 	return "ws" + strings.TrimPrefix(s.URL, "http")
 }
 
+// connect opens a connection to host, the authority of a URL of serve's.
+func (n network) connect(host string) (net.Conn, error) {
+	if !n.unix {
+		return net.Dial("tcp", host)
+	}
+	host, _, _ = strings.Cut(host, ":")
+	path, err := hex.DecodeString(host)
+	if err != nil {
+		return nil, err
+	}
+	return net.Dial("unix", string(path))
+}
+
+// options are a client's, for this network.
+func (n network) options() *DialOptions {
+	return &DialOptions{
+		TLSConfig: &tls.Config{InsecureSkipVerify: true},
+		Limits:    &Limits{MessageBytes: 8 << 20},
+		NetDial:   func(_ context.Context, _, host string) (net.Conn, error) { return n.connect(host) },
+	}
+}
+
 // dial opens a connection for reading.
 func (n network) dial(t *testing.T, url string) *Conn {
 	t.Helper()
-	c, err := Dial(t.Context(), url, &DialOptions{TLSConfig: &tls.Config{InsecureSkipVerify: true}, Limits: &Limits{MessageBytes: 8 << 20}})
+	c, err := Dial(t.Context(), url, n.options())
 	if err != nil {
 		t.Fatalf("Dial: %v", err)
 	}
@@ -56,11 +97,12 @@ func (n network) dial(t *testing.T, url string) *Conn {
 	return c
 }
 
-// raw opens a connection and performs the handshake, for a peer that may say anything.
-func (n network) raw(t *testing.T, url string) *rawPeer {
+// raw opens a connection and performs the handshake, for a peer that may say anything:
+// at once with the request what early has.
+func (n network) raw(t *testing.T, url string, early ...[]byte) *rawPeer {
 	t.Helper()
-	addr := url[strings.Index(url, "://")+3:]
-	nc, err := net.Dial("tcp", addr)
+	host := url[strings.Index(url, "://")+3:]
+	nc, err := n.connect(host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +110,8 @@ func (n network) raw(t *testing.T, url string) *rawPeer {
 	if n.tls {
 		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
 	}
-	fmt.Fprintf(nc, "GET / HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", addr)
+	request := fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", host)
+	nc.Write(join(request, join(early...)))
 	var answer []byte
 	for !bytes.HasSuffix(answer, []byte("\r\n\r\n")) {
 		var b [1]byte

@@ -326,6 +326,9 @@ func (c *Conn) queued() {
 	switch {
 	case c.out.turn || c.out.blocked: // whoever writes goes on until the queue is empty
 	case c.out.corked && c.out.queue.bytes < corkBytes:
+		if c.reading != nil {
+			c.reading.startTimer(c)
+		}
 	case c.out.corked && c.link == nil:
 		c.out.turn = true
 		c.finishTurn() // it never waits

@@ -199,6 +199,7 @@ func (l *loop) start() {
 	if !l.running {
 		l.running = true
 		l.awake.Store(true)
+		pollers.watch()
 		go l.run() // ends when the last member has left
 	}
 }
@@ -325,7 +326,7 @@ func (l *loop) happened(ev *syscall.EpollEvent) bool {
 		l.handed = true
 		return true
 	}
-	if c.paused.Load() != 0 {
+	if c.paused.Load() != 0 { // nothing is read, also what came just before the pause
 		if ev.Events&(syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
 			c.lost("read", syscall.ECONNRESET)
 		}
@@ -412,7 +413,7 @@ func (l *loop) settle() bool {
 			return false
 		}
 	}
-	if now := l.now; len(l.due) > 0 && now-l.sweep.UnixNano() > int64(sweepTime) {
+	if now := l.now; now-l.sweep.UnixNano() > int64(sweepTime) {
 		l.sweep = time.Unix(0, now)
 		l.expire(l.sweep)
 	}
@@ -445,7 +446,7 @@ func (l *loop) serveEarly(c *Conn, early *buffer) bool {
 	if l.chunk == nil {
 		l.chunk = getBuffer(chunkBytes)
 	}
-	c.listen(false)
+	c.resumeFrom(pausedByOpening)
 	c.countIn(len(early.b))
 	c.cork()
 	for p := early.b; len(p) > 0; {

@@ -24,7 +24,7 @@ func (*socket) closeWrite() {}
 
 func (c *Conn) attach()                                       {}
 func (c *Conn) readSocket([]byte) (int, error)                { return 0, nil }
-func (c *Conn) listen(bool)                                   {}
+func (c *Conn) listen()                                       {}
 func (c *Conn) readable(bool)                                 {}
 func (c *Conn) scheduleLocked()                               {}
 func (c *Conn) awaitWritable(int)                             {}

@@ -207,6 +207,7 @@ func (c *Conn) readEvent(ctx context.Context, piecewise bool) (event, error) {
 	}
 	r := c.reading
 	r.reclaim()
+	answered := false
 	for {
 		e, rest, err := c.next(r.rest)
 		r.rest = rest
@@ -222,15 +223,28 @@ func (c *Conn) readEvent(ctx context.Context, piecewise bool) (event, error) {
 			if err = c.control(ctx, e); err == nil && !c.holdsWhole(r.rest) {
 				c.flushUnread()
 			}
-			e = event{}
+			e, answered = event{}, true
 		}
 		switch {
 		case err != nil:
 			return event{}, c.readFailed(ctx, err)
 		case e.op != opContinuation:
 			r.setCork(c, c.holdsWhole(r.rest))
+			if answered {
+				c.holdAnswers()
+			}
 			return e, nil
 		}
+	}
+}
+
+// holdAnswers lets the pongs that wait leave with the answer to the message that came
+// behind their pings, if that does not take long.
+func (c *Conn) holdAnswers() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out.queue != nil && c.err == nil {
+		c.reading.startTimer(c)
 	}
 }
 
@@ -249,8 +263,8 @@ func (c *Conn) control(ctx context.Context, e event) error {
 
 // fill reads from the network. What it reads may complete a message at once.
 func (c *Conn) fill(ctx context.Context) (event, error) {
-	c.reading.setCork(c, false)
 	c.flushUnread()
+	c.reading.setCork(c, false)
 	if c.link != nil {
 		return c.fillFrom(c.link.nc.Read)
 	}
@@ -333,7 +347,7 @@ func (r *reading) detach() {
 }
 
 // setCork tells the writers whether the answer to the next message is worth
-// waiting for.
+// waiting for. The timer goes on: something may still be held back.
 func (r *reading) setCork(c *Conn, corked bool) {
 	if r.corked == corked {
 		return
@@ -341,10 +355,6 @@ func (r *reading) setCork(c *Conn, corked bool) {
 	r.corked = corked
 	c.mu.Lock()
 	c.out.corked = corked
-	if !corked && r.timed {
-		r.timer.Stop()
-		r.timed = false
-	}
 	c.mu.Unlock()
 }
 

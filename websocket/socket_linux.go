@@ -325,17 +325,10 @@ func (c *Conn) attach() {
 }
 
 // listen has the loop say when there is something to read.
-func (c *Conn) listen(edges bool) {
+func (c *Conn) listen() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
-		return
-	}
-	events := c.socket.interest | syscall.EPOLLIN
-	if edges {
-		events |= edgeTriggered | syscall.EPOLLRDHUP
-	}
-	c.setInterest(events)
+	c.setInterest(c.socket.interest | syscall.EPOLLIN | syscall.EPOLLRDHUP | edgeTriggered)
 }
 
 // readable has the loop read c again, or no more. The caller has mu.

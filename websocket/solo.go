@@ -64,7 +64,7 @@ func (s *solo) read() bool {
 	if n > 0 {
 		c.countIn(n)
 		mine := s.deal(room[:n], direct)
-		if mine {
+		if mine && !direct {
 			s.resize(n, len(room))
 		}
 		return mine
