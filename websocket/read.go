@@ -347,7 +347,7 @@ func (r *reading) detach() {
 }
 
 // setCork tells the writers whether the answer to the next message is worth
-// waiting for. The timer goes on: something may still be held back.
+// waiting for. The timer goes on while something is still held back.
 func (r *reading) setCork(c *Conn, corked bool) {
 	if r.corked == corked {
 		return
@@ -355,6 +355,10 @@ func (r *reading) setCork(c *Conn, corked bool) {
 	r.corked = corked
 	c.mu.Lock()
 	c.out.corked = corked
+	if !corked && r.timed && c.out.queue == nil {
+		r.timer.Stop()
+		r.timed = false
+	}
 	c.mu.Unlock()
 }
 
