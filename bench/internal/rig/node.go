@@ -50,6 +50,6 @@ func (c *Case) nodeCommand(dir string) []string {
 // warmer gives the case the time that V8 needs to compile what is hot.
 func (c *Case) warmer() *Case {
 	warm := *c
-	warm.Warm = max(c.Warm, time.Second)
+	warm.Warm = max(c.Warm, 2*c.Measure)
 	return &warm
 }

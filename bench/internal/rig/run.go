@@ -85,7 +85,9 @@ func (r *Rig) Run() (Results, error) {
 		r.results[c.Name] = make(map[string][]Run)
 		r.total += len(c.Servers) * c.repetitions(r.Repetitions)
 	}
-	r.spare = r.total / 5
+	if r.Repetitions > 1 {
+		r.spare = r.total / 5
+	}
 	debug.SetGCPercent(-1) // collected between runs only
 	for n := range r.Repetitions {
 		for i := range r.Cases {
