@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 )
 
 // nodeProgram is the server of npm's ws, below Rig.NodeDir.
