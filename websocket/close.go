@@ -121,6 +121,7 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	if c.ended() == nil {
 		c.shakeOff(code, reason)
 	}
+	c.awaitStream()
 	if err := c.ended(); !isPeerClose(err) {
 		return err
 	}
@@ -146,6 +147,7 @@ func (c *Conn) CloseNow() error {
 	c.quiet.Store(true)
 	c.flushNow()
 	c.end(fmt.Errorf("websocket: closed: %w", net.ErrClosed))
+	c.awaitStream()
 	return nil
 }
 

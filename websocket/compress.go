@@ -37,14 +37,6 @@ func (c *Conn) useDeflate(p deflateParams) {
 // worth reports whether a message of n bytes is to be compressed.
 func (d *deflating) worth(n int) bool { return n >= d.threshold && n > 0 }
 
-// release gives the windows back. It is called by whoever reads, when that is over.
-func (d *deflating) release() {
-	d.in.release()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.out.release()
-}
-
 // inflate decompresses a whole message, and gives its own buffer back.
 func (c *Conn) inflate(payload []byte, own *buffer) (*buffer, error) {
 	buf, err := c.deflate.in.inflate(payload, c.bounds.message)

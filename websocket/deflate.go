@@ -40,9 +40,6 @@ func (d *deflater) note(payload []byte) {
 	}
 }
 
-// release gives the memory back when the connection has ended.
-func (d *deflater) release() { d.sent.release() }
-
 // deflateOnce compresses a message without context, for any number of
 // connections whose window has at least 1<<bits bytes, and appends it to dst. It
 // returns dst as it was and false if the message does not become shorter. A

@@ -64,8 +64,8 @@ func TestDeflateKeepsWithinTheWindow(t *testing.T) {
 func checkStream(t *testing.T, w deflateWindow, level int, messages [][]byte) {
 	t.Helper()
 	d, i := deflater{deflateWindow: w, level: level}, inflater{deflateWindow: w}
-	defer d.release()
-	defer i.release()
+	defer d.sent.release()
+	defer i.received.release()
 	r := plainInflater{window: 1 << w.bits}
 	for n, m := range messages {
 		var payload []byte
@@ -147,7 +147,7 @@ func TestDeflateGainsFromTheContext(t *testing.T) {
 		if !ok || len(once) > 0 && len(again) > len(once)/2 {
 			t.Errorf("%d bytes: got %d when sent before, %d when not", n, len(again), len(once))
 		}
-		behind.release()
+		behind.sent.release()
 	}
 }
 
@@ -185,8 +185,8 @@ func TestDeflateKeepsOneWindow(t *testing.T) {
 		if !bytes.Equal(d.sent.bytes(), i.received.bytes()) {
 			t.Errorf("%d bits: the ends differ about the context", bits)
 		}
-		d.release()
-		i.release()
+		d.sent.release()
+		i.received.release()
 		if d.sent.past != nil || i.received.past != nil {
 			t.Error("release keeps something")
 		}

@@ -35,9 +35,6 @@ type inflater struct {
 
 func (p deflateParams) inflater() inflater { return inflater{deflateWindow: p.read} }
 
-// release gives the memory back when the connection has ended.
-func (i *inflater) release() { i.received.release() }
-
 // inflate decompresses one whole message into a pooled buffer, which then belongs
 // to the caller. It stops with errTooBig after limit bytes, and never makes room
 // for more than them or than the payload and what came out of it paid for. Any

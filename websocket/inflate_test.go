@@ -25,7 +25,7 @@ func fromHex(t testing.TB, s string) []byte {
 func inflateAll(t testing.TB, w deflateWindow, messages ...string) (plain []string) {
 	t.Helper()
 	i := inflater{deflateWindow: w}
-	defer i.release()
+	defer i.received.release()
 	for _, m := range messages {
 		out, err := i.inflate(fromHex(t, m), 1<<20)
 		if err != nil {
@@ -168,7 +168,7 @@ func TestInflatePaysForItsRoom(t *testing.T) {
 // inflated for somebody else.
 func TestInflateSeesNoOtherConnection(t *testing.T) {
 	secret := inflater{deflateWindow: deflateWindow{bits: 15, takeover: true}}
-	defer secret.release()
+	defer secret.received.release()
 	for range 20 { // sync.Pool drops some of what it is given under the race detector
 		if _, err := secret.inflate(fromHex(t, "f248 cdc9 c907 00"), 100); err != nil {
 			t.Fatal(err)
@@ -282,7 +282,7 @@ func FuzzInflate(f *testing.F) {
 	f.Add(long, []byte{0}, uint16(50_000))
 	f.Fuzz(func(t *testing.T, first, second []byte, limit uint16) {
 		i := inflater{deflateWindow: deflateWindow{bits: 15, takeover: true}}
-		defer i.release()
+		defer i.received.release()
 		r := plainInflater{window: 1 << 15}
 		for _, payload := range [][]byte{first, second} {
 			got, err := i.inflate(payload, int64(limit))

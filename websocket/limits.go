@@ -44,9 +44,10 @@ type Limits struct {
 	// Zero means 32 KiB.
 	HeaderBytes int
 
-	// QueueBytes limits what waits for a slow peer, as sent by Send and by a
-	// Set. The message that would go beyond it fails, and the connection is
-	// closed with status 1008 and [ErrSlow]. Zero means 1 MiB.
+	// QueueBytes limits what waits for a slow peer, as sent by Send and by a Set.
+	// The message that would go beyond it fails with [ErrSlow], and the connection
+	// is hung up on: nothing more can be said to a peer that takes nothing. A message
+	// may be longer than this when nothing waits before it. Zero means 1 MiB.
 	QueueBytes int
 
 	// HandshakeTimeout limits Dial as a whole: connecting, TLS and the opening

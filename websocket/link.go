@@ -43,11 +43,7 @@ func newLink(nc net.Conn) *link {
 // may wait five seconds for a peer that does not read. Who wants to say goodbye
 // calls closeWrite first.
 func (l *link) close() {
-	if t, ok := l.nc.(*tls.Conn); ok {
-		t.NetConn().Close()
-		return
-	}
-	l.nc.Close()
+	socketUnder(l.nc).Close()
 }
 
 func (l *link) closeWrite() {

@@ -179,6 +179,9 @@ func (c *Conn) waitWritable(ctx context.Context) error {
 	if c.err != nil {
 		return c.err
 	}
+	if c.out.blocked && err != nil { // what stays in the queue is the loop's now
+		c.setDeadline(time.Now().Add(c.bounds.write), dropWriteTimeout)
+	}
 	return err
 }
 
