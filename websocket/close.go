@@ -135,6 +135,9 @@ func (c *Conn) shakeOff(code StatusCode, reason string) {
 	if c.sendClose(ctx, code, reason) == nil {
 		c.awaitClose(ctx)
 	}
+	if c.ended() == nil {
+		c.drop(dropCloseTimeout)
+	}
 	c.end(fmt.Errorf("websocket: the close handshake took more than %v: %w", c.bounds.close, net.ErrClosed))
 }
 

@@ -202,12 +202,14 @@ func (c *Conn) ended() error {
 
 // end closes the socket. The first err is what everyone gets to see from now on.
 func (c *Conn) end(err error) {
+	c.leaveSets()
 	c.mu.Lock()
 	if c.err != nil {
 		c.mu.Unlock()
 		return
 	}
 	c.err = err
+	c.countEnd(err)
 	if q := c.out.queue; q != nil {
 		c.out.queue = nil
 		q.free()
@@ -229,26 +231,39 @@ func (c *Conn) end(err error) {
 		signal(c.reading.ready)
 	}
 	c.closeSocket()
-	c.countEnd(err)
-	c.leaveSets()
+	c.leaveSets() // to which it was added just now
 	if c.handler != nil {
 		c.ending()
 	}
 }
 
-// countEnd tells the statistics and the limits that a connection is gone.
+// countEnd tells the statistics and the limits that a connection is gone, before
+// anybody else hears of it. The caller has mu.
 func (c *Conn) countEnd(err error) {
 	c.limits.leave(c.admitted)
 	if c.stats == nil {
 		return
 	}
 	c.stats.connClosed(closedWith(err))
+	c.stats.drop(dropFor(err))
+}
+
+// dropFor is the reason under which a connection that ended with err is counted.
+func dropFor(err error) reason {
 	var broken *ProtocolError
-	if errors.As(err, &broken) {
-		c.stats.drop(broken.drop)
-	} else if closedWith(err) == StatusAbnormal && !errors.Is(err, net.ErrClosed) && err != ErrSlow {
-		c.stats.drop(dropNetwork)
+	var panicked *PanicError
+	switch {
+	case errors.As(err, &broken):
+		return broken.drop
+	case err == ErrSlow:
+		return dropQueueBytes
+	case isTimeout(err):
+		return dropWriteTimeout
+	case isPeerClose(err), errors.Is(err, net.ErrClosed), errors.As(err, &panicked),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded): // half a frame was written
+		return dropNone
 	}
+	return dropNetwork
 }
 
 // closedWith is the status under which a connection that ended with err is known.

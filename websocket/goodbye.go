@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 )
 
@@ -248,8 +249,7 @@ func (c *Conn) expire(now time.Time) bool {
 	what, why := x.expired, c.why
 	c.mu.Unlock()
 	if what == dropWriteTimeout {
-		c.drop(what)
-		why = fmt.Errorf("websocket: a write stalled for more than %v", c.bounds.write)
+		why = c.stalled(os.ErrDeadlineExceeded)
 	} else {
 		c.drop(what)
 	}

@@ -30,7 +30,8 @@ var errHandled = errors.New("websocket: the connection is read by its Handler")
 // and another goes on reading: a function may block for as long as it likes without
 // holding up any other connection, nor the pings and the close of its own.
 // Meanwhile its connection's messages wait, copied; when they are as long as the
-// largest message may be, reading its socket pauses.
+// largest message may be, or a quarter of [Limits.QueueBytes], because all of them may
+// be answered, reading its socket pauses.
 //
 // A function that panics ends its connection with status 1011; OnError gets a
 // [*PanicError].
@@ -459,7 +460,7 @@ func (c *Conn) leaveBehind(m Message, buf *buffer) bool {
 	x := c.more()
 	x.backlog = append(x.backlog, waitingMessage{m, buf})
 	x.backSize += len(m.Data) + backlogOverhead
-	if int64(x.backSize) > c.bounds.message {
+	if int64(x.backSize) > min(c.bounds.message, int64(c.bounds.queue/4)) {
 		c.pauseLocked(pausedByBacklog) // before the backlog can be empty again
 	}
 	c.mu.Unlock()

@@ -23,12 +23,21 @@ import (
 // network is a way for a connection to be served: by a loop over plain TCP or Unix
 // sockets, or by a goroutine over TLS.
 type network struct {
-	name string
-	tls  bool
-	unix bool
+	name  string
+	tls   bool
+	unix  bool
+	small bool // the sockets buffer little
 }
 
 var networks = []network{{name: "plain"}, {name: "TLS", tls: true}, {name: "Unix", unix: true}}
+
+// overEachSmall runs a test over every network with sockets that buffer little.
+func overEachSmall(t *testing.T, test func(t *testing.T, n network)) {
+	overEach(t, func(t *testing.T, n network) {
+		n.small = true
+		test(t, n)
+	})
+}
 
 // overEach runs a test over every network.
 func overEach(t *testing.T, test func(t *testing.T, n network)) {
@@ -37,15 +46,23 @@ func overEach(t *testing.T, test func(t *testing.T, n network)) {
 	}
 }
 
+// smallListener returns connections that buffer little.
+type smallListener struct{ net.Listener }
+
+func (l smallListener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err == nil {
+		err = nc.(interface{ SetWriteBuffer(int) error }).SetWriteBuffer(32 << 10)
+	}
+	return nc, err
+}
+
 // serve serves h until the test ends, and returns where.
 func (n network) serve(t *testing.T, h http.Handler) string {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of handlers that panic
-	switch {
-	case n.tls:
-		s.StartTLS()
-	case n.unix:
+	if n.unix {
 		s.Listener.Close()
 		dir, err := os.MkdirTemp("", "ws") // t.TempDir may be too long for a socket's name
 		if err != nil {
@@ -55,26 +72,37 @@ func (n network) serve(t *testing.T, h http.Handler) string {
 		if s.Listener, err = net.Listen("unix", dir+"/s"); err != nil {
 			t.Fatal(err)
 		}
-		s.Start()
-		s.URL = fmt.Sprintf("http://%x", dir+"/s")
-	default:
-		s.Start()
+	}
+	where := s.Listener.Addr().String()
+	if n.unix {
+		where = fmt.Sprintf("%x", where)
+	}
+	if n.small {
+		s.Listener = smallListener{s.Listener}
 	}
 	t.Cleanup(s.Close)
-	return "ws" + strings.TrimPrefix(s.URL, "http")
+	if n.tls {
+		s.StartTLS()
+		return "wss://" + where
+	}
+	s.Start()
+	return "ws://" + where
 }
 
 // connect opens a connection to host, the authority of a URL of serve's.
-func (n network) connect(host string) (net.Conn, error) {
-	if !n.unix {
-		return net.Dial("tcp", host)
+func (n network) connect(host string) (nc net.Conn, err error) {
+	if n.unix {
+		host, _, _ = strings.Cut(host, ":")
+		path, err := hex.DecodeString(host)
+		if err != nil {
+			return nil, err
+		}
+		return net.Dial("unix", string(path))
 	}
-	host, _, _ = strings.Cut(host, ":")
-	path, err := hex.DecodeString(host)
-	if err != nil {
-		return nil, err
+	if nc, err = net.Dial("tcp", host); err == nil && n.small {
+		err = nc.(*net.TCPConn).SetReadBuffer(64 << 10)
 	}
-	return net.Dial("unix", string(path))
+	return nc, err
 }
 
 // options are a client's, for this network.

@@ -173,6 +173,5 @@ func (c *Conn) stalled(err error) error {
 		}
 		return lostError("write", err)
 	}
-	c.drop(dropWriteTimeout)
 	return fmt.Errorf("websocket: a write stalled for more than %v: %w", c.bounds.write, err)
 }

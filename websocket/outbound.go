@@ -295,7 +295,6 @@ var errCloseSent = fmt.Errorf("websocket: the close frame has been sent: %w", ne
 // tooSlow ends the connection if err is ErrSlow.
 func (c *Conn) tooSlow(err error) error {
 	if err == ErrSlow {
-		c.drop(dropQueueBytes)
 		c.abort(ErrSlow, StatusPolicyViolation)
 	}
 	return err
@@ -325,6 +324,9 @@ func (c *Conn) put(h header, payload []byte) {
 func (c *Conn) queued() {
 	switch {
 	case c.out.turn || c.out.blocked: // whoever writes goes on until the queue is empty
+		if c.out.queue.bytes >= c.bounds.queue/2 && (c.out.blocked || c.link != nil) {
+			c.pauseLocked(pausedByOutput) // the peer may not read what it makes us send
+		}
 	case c.out.corked && c.out.queue.bytes < corkBytes:
 		if c.reading != nil {
 			c.reading.startTimer(c)
@@ -365,6 +367,9 @@ func (c *Conn) finishTurn() {
 	for !c.handTurnOver() {
 		if c.out.queue == nil || c.out.blocked || c.err != nil {
 			c.out.turn = false
+			if c.link != nil {
+				c.resumeLocked(pausedByOutput)
+			}
 			break
 		}
 		q := c.takeQueue()

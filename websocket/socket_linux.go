@@ -158,6 +158,9 @@ func (c *Conn) waitWritable(ctx context.Context) error {
 		return c.err
 	}
 	x := c.more()
+	if x.expired == dropWriteTimeout { // of what was queued; from here on the timeout is ours
+		x.deadline, x.expired = time.Time{}, dropNone
+	}
 	room := make(chan struct{}, 1)
 	x.writable = room
 	c.out.blocked = true
@@ -179,8 +182,8 @@ func (c *Conn) waitWritable(ctx context.Context) error {
 	if c.err != nil {
 		return c.err
 	}
-	if c.out.blocked && err != nil { // what stays in the queue is the loop's now
-		c.setDeadline(time.Now().Add(c.bounds.write), dropWriteTimeout)
+	if err != nil {
+		c.out.blocked = false // who writes next finds out for itself, and waits with a deadline
 	}
 	return err
 }
@@ -195,7 +198,7 @@ func (c *Conn) awaitWritable(left int) {
 	}
 	c.out.blocked = true
 	events := c.socket.interest | syscall.EPOLLOUT
-	if c.handler != nil && left >= corkBytes {
+	if c.handler != nil && left >= c.bounds.queue/2 {
 		c.paused.Or(pausedByOutput)
 		events &^= syscall.EPOLLIN
 	}
