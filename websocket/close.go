@@ -121,7 +121,7 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	if c.ended() == nil {
 		c.shakeOff(code, reason)
 	}
-	c.awaitStream()
+	c.Hold()
 	if err := c.ended(); !isPeerClose(err) {
 		return err
 	}
@@ -150,7 +150,7 @@ func (c *Conn) CloseNow() error {
 	c.quiet.Store(true)
 	c.flushNow()
 	c.end(fmt.Errorf("websocket: closed: %w", net.ErrClosed))
-	c.awaitStream()
+	c.Hold()
 	return nil
 }
 

@@ -127,14 +127,12 @@ func (c *Conn) corkedCompressed(ctx context.Context, h header, payload []byte, b
 		payload = buf.b
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.err != nil || c.out.closeSent {
+		c.mu.Unlock()
 		return true // Read will say so
 	}
 	c.put(h, payload)
-	if c.reading != nil {
-		c.reading.startTimer(c)
-	}
+	c.queued() // meanwhile the cork may have gone
 	return true
 }
 

@@ -114,7 +114,7 @@ type extra struct {
 	waitsDue bool      // it is on its loop's list
 	backlog  []waitingMessage
 	backSize int
-	early    *buffer     // what came with the handshake
+	early    *buffer     // what was read before its time: with the handshake, or behind a full backlog
 	timer    *time.Timer // keeps the deadline of a connection without a loop
 	resumed  chan struct{}
 	linger   bool // the peer is to read our close frame before the socket is closed
@@ -240,7 +240,9 @@ func (c *Conn) end(err error) {
 // countEnd tells the statistics and the limits that a connection is gone, before
 // anybody else hears of it. The caller has mu.
 func (c *Conn) countEnd(err error) {
-	c.limits.leave(c.admitted)
+	if !c.client {
+		c.limits.leave(c.admitted)
+	}
 	if c.stats == nil {
 		return
 	}

@@ -17,6 +17,7 @@ const (
 	pausedByOwner
 	pausedByOutput
 	pausedByOpening
+	pausedByEarly // until what was put aside has been handed on
 )
 
 // Pause stops the reading of a connection of a [Handler]; messages that have been read are
@@ -52,10 +53,51 @@ func (c *Conn) resumeLocked(why uint32) {
 	if old&why == 0 {
 		return
 	}
-	if c.link == nil {
-		c.readable(old&^why == 0)
-	} else if x := c.extra; x != nil && x.resumed != nil {
-		signal(x.resumed)
+	rest := old &^ why
+	switch {
+	case c.link != nil:
+		if x := c.extra; x != nil && x.resumed != nil {
+			signal(x.resumed)
+		}
+	case rest == pausedByEarly:
+		c.scheduleLocked()
+	default:
+		c.readable(rest == 0)
+	}
+}
+
+// putAside keeps p, which has been read, until reading goes on.
+func (c *Conn) putAside(p []byte) {
+	early := getBuffer(len(p))
+	early.b = append(early.b, p...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.more().early = early
+	if c.paused.Or(pausedByEarly) == 0 && c.link == nil { // the reason has gone meanwhile
+		c.readable(false)
+		c.scheduleLocked()
+	}
+}
+
+// takeEarly returns what was put aside, if nothing else stands against handing it on.
+// The caller has mu.
+func (c *Conn) takeEarly() *buffer {
+	x := c.extra
+	if x == nil || x.early == nil || c.paused.Load() != pausedByEarly {
+		return nil
+	}
+	early := x.early
+	x.early = nil
+	return early
+}
+
+// earlyServed goes on with reading behind what was put aside, unless some of it was
+// again.
+func (c *Conn) earlyServed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if x := c.extra; x == nil || x.early == nil {
+		c.resumeLocked(pausedByEarly)
 	}
 }
 

@@ -78,7 +78,7 @@ func (e *PanicError) Error() string {
 // connection lives no longer than its request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c, err := h.Accept(w, r); err == nil {
-		c.awaitStream()
+		c.Hold()
 	}
 }
 
@@ -127,20 +127,21 @@ func (h *Handler) start(c *Conn, r *http.Request) {
 // begin starts the reading, after early, which may be nil.
 func (c *Conn) begin(early *buffer) {
 	c.detached.Store(false)
-	if c.link != nil || early == nil {
-		c.resumeFrom(pausedByOpening)
-	}
-	if c.link != nil {
-		startSolo(c, early)
-		return
+	if early != nil {
+		c.countIn(len(early.b))
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if early != nil {
 		c.more().early = early
+		c.paused.Or(pausedByEarly)
 	}
-	if early != nil || c.err != nil {
+	c.resumeLocked(pausedByOpening)
+	if c.link == nil && c.err != nil {
 		c.scheduleLocked()
+	}
+	c.mu.Unlock()
+	if c.link != nil {
+		startSolo(c)
 	}
 }
 
@@ -213,6 +214,8 @@ const copyTime = int64(time.Second)
 // call: the goroutine that called finds out when it returns, and another has gone on
 // with the runner meanwhile.
 type runner struct {
+	run func() // goes on with it in a new goroutine
+
 	// turn is odd during a call, and grows by two with each.
 	turn atomic.Uint64
 
@@ -252,6 +255,10 @@ func (r *runner) end(turn uint64) bool { return r.turn.CompareAndSwap(turn, turn
 // serve hands on what lies in p. It reports false when the runner was taken over.
 func (r *runner) serve(c *Conn, p []byte) bool {
 	for !c.deaf.Load() {
+		if c.paused.Load()&pausedByBacklog != 0 && len(p) > 0 {
+			c.putAside(p)
+			return true
+		}
 		var mine bool
 		if p, mine = r.serveUsual(c, p); !mine {
 			return false
@@ -294,7 +301,9 @@ func (r *runner) serveUsual(c *Conn, p []byte) (rest []byte, mine bool) {
 		if v := recover(); v != nil {
 			c.recovered(v)
 			rest, mine = nil, r.leave(c, turn, chunk)
+			return
 		}
+		r.exited(c, turn)
 	}()
 	for {
 		m := Message{MessageType(op), p[begin:end:end]}
@@ -354,14 +363,21 @@ func (r *runner) message(c *Conn, e event, rest []byte) bool {
 	if c.detached.Load() && c.leaveBehind(m, buf) {
 		return true
 	}
-	if buf == nil && r.now-c.handler.slow.Load() < copyTime {
+	if buf == nil && (e.op == opPong || r.now-c.handler.slow.Load() < copyTime) {
 		buf = getBuffer(len(m.Data))
 		buf.b = append(buf.b, m.Data...)
 		m.Data = buf.b
 	}
 	chunk := r.chunk
 	turn, _ := r.begin(c, rest, buf != nil)
+	returned := false
+	defer func() {
+		if !returned {
+			r.exited(c, turn)
+		}
+	}()
 	c.handler.message(c, m)
+	returned = true
 	if buf != nil {
 		putBuffer(buf)
 		chunk = nil // it is still the runner's
@@ -400,20 +416,18 @@ func (r *runner) resume() bool {
 	if !r.serve(c, left) {
 		return false
 	}
+	c.earlyServed()
 	c.uncork()
 	return true
 }
 
-// orphaned is called when the goroutine ends in the middle of a call, by
-// runtime.Goexit: the runner goes on in another.
-func (r *runner) orphaned(run func()) {
-	c := r.cur
-	if turn := r.turn.Load(); r.takeOver(turn) {
-		go run() // as the goroutine that ends
+// exited is called when a goroutine ends in the middle of the call of turn, by
+// runtime.Goexit: another goes on with the runner, and one with what comes for c.
+func (r *runner) exited(c *Conn, turn uint64) {
+	if r.takeOver(turn) {
+		go r.run() // as the goroutine that ends
 	}
-	if c != nil && c.detached.Load() {
-		go c.workOff() // ends when there is nothing left for c's handler
-	}
+	go c.workOff() // ends when there is nothing left for c's handler
 }
 
 // finish tells the handler that the connection has ended.
@@ -423,7 +437,14 @@ func (r *runner) finish(c *Conn) bool {
 		return true
 	}
 	turn, _ := r.begin(c, nil, true)
+	returned := false
+	defer func() {
+		if !returned {
+			r.exited(c, turn)
+		}
+	}()
 	c.handler.closed(c, err)
+	returned = true
 	return r.end(turn)
 }
 
@@ -475,36 +496,44 @@ func (c *Conn) workOff() {
 	for !c.detached.Load() { // who took over is about to say so
 		time.Sleep(time.Microsecond)
 	}
-	for {
-		w, ok := c.nextBehind()
-		if !ok {
-			break
+	returned := false
+	defer func() {
+		if !returned {
+			go c.workOff() // a handler has called runtime.Goexit
 		}
+	}()
+	w, ok, end := c.nextBehind()
+	for ; ok; w, ok, end = c.nextBehind() {
 		if !c.quiet.Load() {
 			c.handler.message(c, w.m)
 		}
 		putBuffer(w.buf)
 	}
+	returned = true
 	c.resumeFrom(pausedByBacklog)
-	if err, mine := c.claimEnd(); mine {
-		c.handler.closed(c, err)
+	if end != nil {
+		c.handler.closed(c, end)
 	}
 }
 
 // nextBehind returns the next message of the backlog. When there is none, the
-// handler is called by who reads again.
-func (c *Conn) nextBehind() (waitingMessage, bool) {
+// handler is called by who reads again, unless the connection has ended: then the
+// caller is to say so.
+func (c *Conn) nextBehind() (w waitingMessage, ok bool, end error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x := c.more()
 	if len(x.backlog) == 0 {
 		x.backlog, x.backSize = nil, 0
 		c.detached.Store(false)
-		return waitingMessage{}, false
+		if c.err != nil && c.phase != phaseEnded {
+			c.phase, end = phaseEnded, c.err
+		}
+		return w, false, end
 	}
-	w := x.backlog[0]
+	w = x.backlog[0]
 	x.backlog[0] = waitingMessage{}
 	x.backlog = x.backlog[1:]
 	x.backSize -= len(w.m.Data) + backlogOverhead
-	return w, true
+	return w, true, nil
 }

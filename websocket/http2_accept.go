@@ -178,10 +178,10 @@ func (s *serverStream) Close() error {
 	return nil
 }
 
-// awaitStream returns when c no longer uses what its handler was lent: at once
-// unless c is a stream of HTTP/2, and otherwise some microseconds after c has
-// ended. The handler must not return before.
-func (c *Conn) awaitStream() {
+// Hold returns when c no longer uses what the handler of its request was lent: at
+// once, unless c is a server's stream of HTTP/2, and then when c has ended. Until then
+// that handler must not return. It may be called at any time by any goroutine.
+func (c *Conn) Hold() {
 	if c.link == nil {
 		return
 	}

@@ -357,7 +357,7 @@ func streamPair(t *testing.T, server *http.Server, accept *AcceptOptions) (s, c 
 			return
 		}
 		accepted <- c
-		c.awaitStream()
+		c.Hold()
 	})
 	o := bubbleServer(t, server)
 	dialled := make(chan *Conn)

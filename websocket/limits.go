@@ -3,6 +3,7 @@ package websocket
 import (
 	"cmp"
 	"errors"
+	"math"
 	"net/netip"
 	"sync"
 	"time"
@@ -102,15 +103,18 @@ func (l *Limits) fill() {
 	l.filled = bounds{
 		message:   message,
 		frame:     min(positive(l.FrameBytes, message), message),
-		fragments: int32(positive(l.Fragments, 16<<10)),
-		empties:   int32(positive(l.EmptyFragments, 256)),
-		controls:  int32(positive(l.ControlFrames, 1000)),
-		pongs:     int32(positive(l.PendingPongs, 60)),
+		fragments: count(l.Fragments, 16<<10),
+		empties:   count(l.EmptyFragments, 256),
+		controls:  count(l.ControlFrames, 1000),
+		pongs:     count(l.PendingPongs, 60),
 		queue:     positive(l.QueueBytes, 1<<20),
 		write:     positive(l.WriteTimeout, 10*time.Second),
 		close:     positive(l.CloseTimeout, 5*time.Second),
 	}
 }
+
+// count is positive for what is counted in 32 bits.
+func count(v, otherwise int) int32 { return int32(min(positive(v, otherwise), math.MaxInt32)) }
 
 // positive is v, or otherwise if v is not above zero.
 func positive[T int | int64 | time.Duration](v, otherwise T) T {

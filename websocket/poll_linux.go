@@ -110,6 +110,7 @@ func newLoop() (*loop, error) {
 		return nil, errno
 	}
 	l := &loop{epoll: epoll, alarm: int(alarm), events: make([]syscall.EpollEvent, eventsPerTurn)}
+	l.runner.run = l.run
 	table := make([]atomic.Pointer[Conn], 64)
 	l.conns.Store(&table)
 	ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(alarm)}
@@ -215,17 +216,6 @@ func (l *loop) wake() {
 
 // run is the loop. It goes on where the goroutine before it was left behind.
 func (l *loop) run() {
-	lost := true
-	defer func() {
-		if lost {
-			l.orphaned(l.run)
-		}
-	}()
-	l.turnOn()
-	lost = false
-}
-
-func (l *loop) turnOn() {
 	if !l.resume() {
 		return
 	}
@@ -425,10 +415,7 @@ func (l *loop) lookAfter(c *Conn) bool {
 	c.mu.Lock()
 	c.out.scheduled = false
 	ended := c.err != nil
-	var early *buffer
-	if c.extra != nil {
-		early, c.extra.early = c.extra.early, nil
-	}
+	early := c.takeEarly()
 	c.mu.Unlock()
 	if early != nil {
 		if !l.serveEarly(c, early) {
@@ -443,19 +430,17 @@ func (l *loop) lookAfter(c *Conn) bool {
 }
 
 func (l *loop) serveEarly(c *Conn, early *buffer) bool {
-	if l.chunk == nil {
-		l.chunk = getBuffer(chunkBytes)
+	if l.chunk == nil || cap(l.chunk.b) < len(early.b) {
+		l.chunk = getBuffer(max(chunkBytes, len(early.b)))
 	}
-	c.resumeFrom(pausedByOpening)
-	c.countIn(len(early.b))
-	c.cork()
-	for p := early.b; len(p) > 0; {
-		n := copy(l.chunk.b[:cap(l.chunk.b)], p)
-		if p = p[n:]; !l.serve(c, l.chunk.b[:n]) {
-			return false // there is never more than one chunk: net/http's buffer is smaller
-		}
-	}
+	p := l.chunk.b[:copy(l.chunk.b[:cap(l.chunk.b)], early.b)]
 	putBuffer(early)
+	c.countIn(0)
+	c.cork()
+	if !l.serve(c, p) {
+		return false
+	}
+	c.earlyServed()
 	c.uncork()
 	return true
 }

@@ -226,8 +226,13 @@ func (c *Conn) nowWritable() {
 		return
 	}
 	events := c.socket.interest &^ syscall.EPOLLOUT
-	if c.paused.And(^pausedByOutput) == pausedByOutput {
-		events |= syscall.EPOLLIN
+	if old := c.paused.And(^pausedByOutput); old&pausedByOutput != 0 {
+		switch old &^ pausedByOutput {
+		case 0:
+			events |= syscall.EPOLLIN
+		case pausedByEarly:
+			c.scheduleLocked()
+		}
 	}
 	c.setInterest(events)
 }
@@ -245,7 +250,9 @@ func (c *Conn) setInterest(events uint32) {
 	}
 	s.interest = events
 	ev := syscall.EpollEvent{Events: events, Fd: s.fd, Pad: int32(s.gen)}
-	syscall.EpollCtl(c.loop.epoll, op, int(s.fd), &ev)
+	if err := syscall.EpollCtl(c.loop.epoll, op, int(s.fd), &ev); err != nil {
+		go c.end(lostError("wait", os.NewSyscallError("epoll_ctl", err))) // ends at once; mu is taken
+	}
 	s.release()
 }
 

@@ -20,22 +20,12 @@ type solo struct {
 	seen  atomic.Uint64 // the turn when it last looked
 }
 
-// startSolo starts the reading of c, after early, which may be nil.
-func startSolo(c *Conn, early *buffer) {
+// startSolo starts the reading of c.
+func startSolo(c *Conn) {
 	s := &solo{c: c, size: readBytes}
-	s.chunk = early
+	s.runner.run = s.run
 	s.watch = time.AfterFunc(time.Hour, s.look)
-	go s.start() // ends with the connection
-}
-
-func (s *solo) start() {
-	if s.chunk != nil {
-		s.c.countIn(len(s.chunk.b))
-		if !s.serveAll(s.chunk.b) {
-			return
-		}
-	}
-	s.loop()
+	go s.loop() // ends with the connection
 }
 
 // run goes on where another goroutine was left behind.
@@ -55,6 +45,12 @@ func (s *solo) loop() {
 func (s *solo) read() bool {
 	c := s.c
 	c.awaitResume()
+	c.mu.Lock()
+	early := c.takeEarly()
+	c.mu.Unlock()
+	if early != nil {
+		return s.serveEarly(early)
+	}
 	room := c.in.wanted()
 	direct := len(room) >= readBytes
 	if !direct {
@@ -104,6 +100,21 @@ func (s *solo) deal(p []byte, direct bool) bool {
 func (s *solo) serveAll(p []byte) bool {
 	s.begins()
 	return s.serve(s.c, p) && s.settle()
+}
+
+// serveEarly hands on what was put aside.
+func (s *solo) serveEarly(early *buffer) bool {
+	if s.chunk != nil {
+		putBuffer(s.chunk)
+	}
+	s.chunk = early
+	s.begins()
+	s.c.countIn(0)
+	if !s.serve(s.c, early.b) {
+		return false
+	}
+	s.c.earlyServed()
+	return s.settle()
 }
 
 func (s *solo) begins() {
@@ -168,7 +179,7 @@ func (s *solo) resize(n, room int) {
 
 // awaitResume waits while the connection is paused.
 func (c *Conn) awaitResume() {
-	for c.paused.Load() != 0 {
+	for c.paused.Load()&^pausedByEarly != 0 {
 		c.mu.Lock()
 		x := c.more()
 		if x.resumed == nil {
@@ -176,7 +187,7 @@ func (c *Conn) awaitResume() {
 		}
 		resumed, ended := x.resumed, c.err != nil
 		c.mu.Unlock()
-		if ended || c.paused.Load() == 0 {
+		if ended || c.paused.Load()&^pausedByEarly == 0 {
 			return
 		}
 		<-resumed

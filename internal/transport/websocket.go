@@ -54,7 +54,6 @@ type WebSocket struct {
 	// fixed after construction
 	conn *websocket.Conn
 	o    *Options
-	lent bool // by HTTP/2, for as long as the request's handler runs
 
 	tasks sync.WaitGroup // the flusher of the moment
 
@@ -113,8 +112,8 @@ func (o *Options) handler() *websocket.Handler {
 	}
 	return &websocket.Handler{
 		Options: a,
-		OnOpen: func(c *websocket.Conn, r *http.Request) {
-			c.Value = &WebSocket{conn: c, o: o, lent: r != nil && r.ProtoMajor > 1}
+		OnOpen: func(c *websocket.Conn, _ *http.Request) {
+			c.Value = &WebSocket{conn: c, o: o}
 			c.Pause() // until Start
 		},
 		OnMessage: func(c *websocket.Conn, m websocket.Message) {
@@ -152,7 +151,7 @@ func DialWebSocket(ctx context.Context, url string, d *Dialing, o *Options) (*We
 // Refuse says goodbye to a peer instead of Start. The pipe is nobody's then.
 func (p *WebSocket) Refuse(code int, reason string) {
 	p.conn.Close(websocket.StatusCode(code), reason)
-	p.hold()
+	p.conn.Hold()
 }
 
 // Start hands what comes in to rcv from now on. It returns at once, except over
@@ -170,13 +169,7 @@ func (p *WebSocket) Start(rcv wire.Receiver) {
 	if !paused {
 		p.conn.Resume()
 	}
-	p.hold()
-}
-
-func (p *WebSocket) hold() {
-	if p.lent {
-		<-p.conn.Done()
-	}
+	p.conn.Hold()
 }
 
 func (p *WebSocket) failed(err error) {
