@@ -47,7 +47,7 @@ test-autobahn: ## Run Autobahn's cases but those of size and compression (left o
 autobahn: $(PYTHON) ## Run all of Autobahn's cases, against the server and the client
 	@scripts/autobahn all
 
-test-peers: $(CLIENTS) ## Talk to other WebSocket implementations, 500 messages each (those in Python left out as above)
+test-peers: $(CLIENTS) ## Talk to other WebSocket implementations, 300 messages each (those in Python left out as above)
 	@scripts/peers quick ws undici chromium
 	@scripts/unless-offline $(PYTHON) "the peers in Python" scripts/peers quick websockets wsproto
 

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"bufio"
+	"compress/flate"
 	"context"
 	"io"
 	"net"
@@ -11,6 +12,15 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsflate"
 )
+
+// gobwasDeflate is wsflate's own helper, but for its level of 9, which takes seconds.
+var gobwasDeflate = wsflate.Helper{
+	Compressor: func(w io.Writer) wsflate.Compressor {
+		f, _ := flate.NewWriter(w, flate.BestSpeed) // the level is there
+		return f
+	},
+	Decompressor: wsflate.DefaultHelper.Decompressor,
+}
 
 func dialGobwas(ctx context.Context, url string, e *echoer) error {
 	dialer := ws.Dialer{Extensions: []httphead.Option{wsflate.DefaultParameters.Option()}}
@@ -59,18 +69,30 @@ func (g *gobwas) run() error {
 	}
 	g.e.write = g.write
 	for g.e.Code == 0 {
-		frame, err := ws.ReadFrame(g.r)
+		frame, err := g.read()
 		if err != nil {
 			return err
-		}
-		if frame.Header.Masked {
-			frame = ws.UnmaskFrameInPlace(frame)
 		}
 		if err := g.received(frame); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (g *gobwas) read() (ws.Frame, error) {
+	h, err := ws.ReadHeader(g.r)
+	if err != nil {
+		return ws.Frame{}, err
+	}
+	frame := ws.Frame{Header: h, Payload: make([]byte, h.Length)}
+	if _, err := io.ReadFull(g.r, frame.Payload); err != nil {
+		return ws.Frame{}, err
+	}
+	if h.Masked {
+		frame = ws.UnmaskFrameInPlace(frame)
+	}
+	return frame, nil
 }
 
 func (g *gobwas) received(frame ws.Frame) error {
@@ -104,7 +126,7 @@ func (g *gobwas) message() error {
 		return err
 	}
 	if compressed {
-		if g.payload, err = wsflate.DefaultHelper.Decompress(g.payload); err != nil {
+		if g.payload, err = gobwasDeflate.Decompress(g.payload); err != nil {
 			return err
 		}
 	}
@@ -118,7 +140,7 @@ func (g *gobwas) write(text, fragments bool, data []byte) (err error) {
 		frame = ws.NewTextFrame(data)
 	}
 	if g.deflate {
-		if frame, err = wsflate.CompressFrame(frame); err != nil {
+		if frame, err = gobwasDeflate.CompressFrame(frame); err != nil {
 			return err
 		}
 	}

@@ -9,17 +9,24 @@ import (
 	"github.com/lxzan/gws"
 )
 
-var gwsDeflate = gws.PermessageDeflate{
-	Enabled:               true,
-	Threshold:             1,
-	ServerContextTakeover: true,
-	ClientContextTakeover: true,
+// gwsDeflate keeps a context of what gws receives only: gws 1.8.9 adds the payloads
+// of pings and pongs to that of what it sends, and then nobody understands it. As a
+// server it does not look at the windows a client asks for, so they are ours.
+func gwsDeflate(server bool) gws.PermessageDeflate {
+	return gws.PermessageDeflate{
+		Enabled:               true,
+		Threshold:             1,
+		ServerContextTakeover: !server,
+		ClientContextTakeover: server,
+		ServerMaxWindowBits:   11,
+		ClientMaxWindowBits:   11,
+	}
 }
 
 func dialGWS(_ context.Context, url string, e *echoer) error {
 	events := &gwsEvents{e: e}
 	c, answer, err := gws.NewClient(events, &gws.ClientOption{
-		Addr: url, PermessageDeflate: gwsDeflate, CheckUtf8Enabled: true,
+		Addr: url, PermessageDeflate: gwsDeflate(false), CheckUtf8Enabled: true,
 	})
 	if err != nil {
 		return err
@@ -30,7 +37,7 @@ func dialGWS(_ context.Context, url string, e *echoer) error {
 
 func serveGWS(w http.ResponseWriter, r *http.Request, e *echoer) error {
 	events := &gwsEvents{e: e}
-	upgrader := gws.NewUpgrader(events, &gws.ServerOption{PermessageDeflate: gwsDeflate, CheckUtf8Enabled: true})
+	upgrader := gws.NewUpgrader(events, &gws.ServerOption{PermessageDeflate: gwsDeflate(true), CheckUtf8Enabled: true})
 	c, err := upgrader.Upgrade(w, r)
 	if err != nil {
 		return err

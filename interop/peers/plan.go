@@ -2,6 +2,7 @@ package peers
 
 import (
 	"encoding/hex"
+	"fmt"
 	"iter"
 	"math"
 	"math/rand/v2"
@@ -25,20 +26,33 @@ type Way string
 
 // The ways there are.
 const (
-	ByConn Way = "conn" // Accept or Dial, then Read and Write
+	ByConn    Way = "conn"    // Accept or Dial, then Read and Write
+	ByHandler Way = "handler" // Handler, Send
 )
 
-// Ways are all of them.
-var Ways = []Way{ByConn}
+// modes are the ways to compress. What can be compressed is, however short.
+var modes = []struct {
+	name        string
+	compression *websocket.Compression
+}{
+	{"plain", nil},
+	{"deflate", &websocket.Compression{Threshold: -1}},
+	{"takeover", &websocket.Compression{Threshold: -1, ContextTakeover: true}},
+	{"takeover-15", &websocket.Compression{Threshold: -1, ContextTakeover: true, WindowBits: 15, PeerWindowBits: 15}},
+}
 
 // Plan is one conversation.
 type Plan struct {
 	ID         string // unlike that of any other plan in use
 	Way        Way
 	Messages   int
+	Longest    int    // of them, in bytes
 	Seed       uint64 // equal seeds make equal messages
 	PeerCloses bool   // else we do
 	HTTP2      bool   // the peer connects by RFC 8441
+
+	// Compression is what we ask for; nil: none.
+	Compression *websocket.Compression
 }
 
 // edges are lengths at which frames change their form, and the longest message.
@@ -53,9 +67,9 @@ func (p Plan) messages() iter.Seq[websocket.Message] {
 		random := rand.New(rand.NewPCG(p.Seed, 0))
 		var buf []byte
 		for i := range p.Messages {
-			size := randomSize(random)
+			size := randomSize(random, p.Longest)
 			if i < 2*len(edges) {
-				size = edges[i/2]
+				size = min(edges[i/2], p.Longest)
 			}
 			buf = matter().appendTo(buf[:0], random, i%2 == 0, size)
 			m := websocket.Message{Type: websocket.Binary, Data: buf}
@@ -69,10 +83,10 @@ func (p Plan) messages() iter.Seq[websocket.Message] {
 	}
 }
 
-// randomSize is up to maxBytes, on a logarithmic scale and then the lesser of two,
-// so that 10,000 messages make about 110 MB.
-func randomSize(random *rand.Rand) int {
-	exponent := min(random.Float64(), random.Float64()) * math.Log2(maxBytes)
+// randomSize is up to longest, on a logarithmic scale and then the lesser of two,
+// so that 10,000 messages of up to 1 MiB make about 110 MB.
+func randomSize(random *rand.Rand, longest int) int {
+	exponent := min(random.Float64(), random.Float64()) * math.Log2(float64(longest))
 	return int(math.Exp2(exponent))
 }
 
@@ -130,10 +144,16 @@ func (d *Digest) String() string { return hex.EncodeToString(d.sum[:]) }
 // Plans are the conversations to have with a peer in one role: long ones that we
 // end, and short ones that the peer ends.
 func Plans(messages int) (all []Plan) {
-	for i, way := range Ways {
-		all = append(all,
-			Plan{ID: string(way), Way: way, Messages: messages, Seed: uint64(i)},
-			Plan{ID: string(way) + "-peer-closes", Way: way, Messages: 30, Seed: uint64(i), PeerCloses: true})
+	for _, way := range []Way{ByConn, ByHandler} {
+		for _, mode := range modes {
+			name := fmt.Sprintf("%s-%s", way, mode.name)
+			p := Plan{
+				ID: name, Way: way, Messages: messages, Longest: maxBytes, Seed: uint64(len(all)), Compression: mode.compression,
+			}
+			short := p
+			short.ID, short.Messages, short.Longest, short.PeerCloses = name+"-peer-closes", 30, 4096, true
+			all = append(all, p, short)
+		}
 	}
 	return all
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/parley-go/parley/websocket"
 )
 
 // Report is what a peer has seen of a conversation.
@@ -33,11 +35,12 @@ func (p Plan) Check(r Report) error {
 	} else if want := p.digest(); r.Digest != want {
 		errs = append(errs, wrong("digest", r.Digest, want))
 	}
-	if r.Pings > 0 && r.Pongs == 0 { // RFC 6455 §5.5.3: one pong may answer several pings
+	if r.Pings > 0 && r.Pongs == 0 && !p.PeerCloses { // RFC 6455 §5.5.3: one pong may answer several pings
 		errs = append(errs, wrong("pongs", r.Pongs, "some"))
 	}
-	if compressed := strings.Contains(r.Extensions, "permessage-deflate"); compressed != p.compressed() {
-		errs = append(errs, wrong("compression", r.Extensions, p.compressed()))
+	want := p.Compression != nil
+	if compressed := strings.Contains(r.Extensions, "permessage-deflate"); compressed != want {
+		errs = append(errs, wrong("compression", r.Extensions, want))
 	}
 	code, reason := OurCode, OurReason
 	if p.PeerCloses { // our answer repeats the status (RFC 6455 §5.5.1)
@@ -49,4 +52,16 @@ func (p Plan) Check(r Report) error {
 	return errors.Join(errs...)
 }
 
-func (p Plan) compressed() bool { return false }
+// checkStats compares what our end has counted with what it was to do.
+func (p Plan) checkStats(s websocket.Snapshot) error {
+	bytes := p.Bytes()
+	switch {
+	case s.MessagesIn != int64(p.Messages):
+		return fmt.Errorf("our end counted %d messages, want %d", s.MessagesIn, p.Messages)
+	case p.Compression == nil && s.BytesOut < bytes:
+		return fmt.Errorf("our end sent %d bytes for messages of %d", s.BytesOut, bytes)
+	case p.Compression != nil && !p.PeerCloses && s.BytesOut >= bytes: // a few short messages may be noise
+		return fmt.Errorf("our end sent %d bytes for messages of %d, although they were to be compressed", s.BytesOut, bytes)
+	}
+	return nil
+}

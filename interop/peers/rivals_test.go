@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-var messages = flag.Int("messages", 150, "the messages of each conversation; make peers has 10,000")
+var messages = flag.Int("messages", 100, "the messages of each conversation; make peers has 10,000")
 
 // rival is another implementation in Go, in both roles.
 type rival struct {

@@ -103,12 +103,29 @@ func (p Plan) accept(w http.ResponseWriter, r *http.Request) error {
 		http.Error(w, "another version of HTTP was expected", http.StatusHTTPVersionNotSupported)
 		return fmt.Errorf("the peer came by %s", r.Proto)
 	}
-	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{})
+	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errPatience)
+	defer cancel()
+	var stats websocket.Stats
+	o := &websocket.AcceptOptions{Compression: p.Compression, Limits: limits, Stats: &stats}
+	if err := p.serve(ctx, w, r, o); err != nil {
+		return err
+	}
+	return p.checkStats(stats.Snapshot())
+}
+
+func (p Plan) serve(ctx context.Context, w http.ResponseWriter, r *http.Request, o *websocket.AcceptOptions) error {
+	if p.Way == ByHandler {
+		e := p.newEvents()
+		c, err := e.handler(o).Accept(w, r)
+		if err != nil {
+			return err
+		}
+		return e.wait(ctx, c)
+	}
+	c, err := websocket.Accept(w, r, o)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errPatience)
-	defer cancel()
 	return p.talk(ctx, c)
 }
 

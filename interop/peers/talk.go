@@ -9,9 +9,29 @@ import (
 	"github.com/parley-go/parley/websocket"
 )
 
+// limits let wait what both ends may have under way.
+var limits = &websocket.Limits{QueueBytes: 64 << 20}
+
 // Dial has the conversation with a server.
 func (p Plan) Dial(ctx context.Context, server string) error {
-	c, err := websocket.Dial(ctx, server+"?"+p.query(), &websocket.DialOptions{})
+	var stats websocket.Stats
+	o := &websocket.DialOptions{Compression: p.Compression, Limits: limits, Stats: &stats}
+	if err := p.dial(ctx, server+"?"+p.query(), o); err != nil {
+		return err
+	}
+	return p.checkStats(stats.Snapshot())
+}
+
+func (p Plan) dial(ctx context.Context, url string, o *websocket.DialOptions) error {
+	if p.Way == ByHandler {
+		e := p.newEvents()
+		c, err := e.handler(nil).Dial(ctx, url, o)
+		if err != nil {
+			return err
+		}
+		return e.wait(ctx, c)
+	}
+	c, err := websocket.Dial(ctx, url, o)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/parley-go/parley/interop/peers"
@@ -76,10 +77,12 @@ func (p program) start(ctx context.Context, args ...string) (*started, error) {
 	return &started{cmd: cmd, in: in, out: bufio.NewScanner(out)}, nil
 }
 
+var errSilent = errors.New("the program said nothing more")
+
 // next reads the program's next line.
 func (s *started) next(into any) error {
 	if !s.out.Scan() {
-		return errors.Join(errors.New("the program said nothing more"), s.out.Err())
+		return errors.Join(errSilent, s.out.Err())
 	}
 	return json.Unmarshal(s.out.Bytes(), into)
 }
@@ -96,6 +99,9 @@ func (s *started) end() error {
 func (p program) beClient(ctx context.Context, messages int, transport string) (talks []talk, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if transport == h2 && !strings.Contains(os.Getenv("GODEBUG"), "http2xconnect=1") {
+		return nil, errors.New("net/http speaks RFC 8441 with GODEBUG=http2xconnect=1 only")
+	}
 	server := peers.NewServer(transport != tcp)
 	defer server.Close()
 	args := []string{"client"}
@@ -110,6 +116,10 @@ func (p program) beClient(ctx context.Context, messages int, transport string) (
 	for i := range talks {
 		plan := talks[i].plan
 		talks[i].err = hear(client, plan, func() error { return server.Outcome(plan) })
+		if errors.Is(talks[i].err, errSilent) {
+			talks = talks[:i+1]
+			break
+		}
 	}
 	return talks, client.end()
 }
