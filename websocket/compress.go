@@ -152,7 +152,7 @@ func (c *Conn) queueCompressed(p *Prepared) error {
 		c.mu.Unlock()
 		return err
 	}
-	q := c.waiting()
+	q := c.waiting(p.op)
 	q.share(frame)
 	q.frames++
 	c.queued()

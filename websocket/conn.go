@@ -210,6 +210,9 @@ func (c *Conn) end(err error) {
 	}
 	c.err = err
 	c.countEnd(err)
+	if c.out.composing {
+		c.endComposing()
+	}
 	if q := c.out.queue; q != nil {
 		c.out.queue = nil
 		q.free()

@@ -35,6 +35,7 @@ type partial struct {
 
 	op         opcode // of the message under way; opContinuation: none is
 	compressed bool
+	begun      bool  // some of it has been handed out by piece
 	size       int64 // payload announced by its frames so far
 	fragments  int32
 	empties    int32
@@ -306,6 +307,28 @@ func (part *partial) room(missing int64) []byte {
 		part.msg = larger
 	}
 	return part.msg.b[have:min(int64(cap(part.msg.b)), int64(have)+missing)]
+}
+
+// piece hands out what has come of a message that is not yet whole, and judged: of
+// text no half character.
+func (part *partial) piece() (event, bool) {
+	if part == nil || part.op == opContinuation || part.compressed || part.msg == nil {
+		return event{}, false
+	}
+	n := len(part.msg.b)
+	if part.op == opText {
+		n = part.checked
+	}
+	if n == 0 {
+		return event{}, false
+	}
+	e := event{op: part.op, checked: true, partial: true, data: part.msg.b[:n], buf: part.msg}
+	part.msg, part.checked, part.begun = nil, 0, true
+	if tail := e.buf.b[n:]; len(tail) > 0 {
+		room := part.room(part.frame.length - part.got + int64(len(tail)))
+		part.msg.b = append(room[:0], tail...)
+	}
+	return e, true
 }
 
 // wanted returns where a read may put the payload that is on its way, for bytes

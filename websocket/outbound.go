@@ -147,7 +147,7 @@ func joined(first, q *queue) *queue {
 // frame adds a frame: its payload copied, and masked if this is a client. A large
 // payload of a server is not copied but shared, when shared says that it may be.
 func (q *queue) frame(h header, payload []byte, roomy int, shared bool) {
-	h.fin, h.length = true, int64(len(payload))
+	h.fin, h.length = !h.more, int64(len(payload))
 	q.frames++
 	if shared && !h.masked && len(payload) >= vectorFromBytes {
 		head := q.extend(headerBytes(shortLength(h.length), false), roomy)
@@ -219,7 +219,7 @@ func (c *Conn) queue(h header, payload []byte) error {
 		c.mu.Unlock()
 		return err
 	}
-	if len(payload) >= vectorFromBytes && c.link == nil && !c.client && !c.out.turn && !c.out.blocked {
+	if len(payload) >= vectorFromBytes && c.link == nil && !c.client && !c.out.turn && !c.out.blocked && !c.out.composing {
 		c.sendLarge(h, payload)
 		return nil
 	}
@@ -248,7 +248,7 @@ func (c *Conn) queuePrepared(p *Prepared) error {
 		c.mu.Unlock()
 		return err
 	}
-	q := c.waiting()
+	q := c.waiting(p.op)
 	q.share(p.frame)
 	q.frames++
 	c.queued()
@@ -276,15 +276,19 @@ func (c *Conn) sendLarge(h header, payload []byte) {
 
 // mayQueue tells why n more bytes may not be queued. The caller has mu.
 func (c *Conn) mayQueue(n int) error {
-	if c.err == nil && !c.out.closeSent && (c.out.queue == nil || c.out.queue.bytes+n <= c.bounds.queue) {
-		return nil
+	waits := 0
+	if c.out.queue != nil {
+		waits = c.out.queue.bytes
+	}
+	if c.out.composing && c.extra.later != nil {
+		waits += c.extra.later.bytes
 	}
 	switch {
 	case c.err != nil:
 		return c.err
 	case c.out.closeSent:
 		return errCloseSent
-	case c.out.queue.bytes > 0:
+	case waits+n > c.bounds.queue && waits > 0:
 		return ErrSlow
 	}
 	return nil
@@ -300,12 +304,17 @@ func (c *Conn) tooSlow(err error) error {
 	return err
 }
 
-// waiting returns the queue. The caller has mu.
-func (c *Conn) waiting() *queue {
-	if c.out.queue == nil {
-		c.out.queue = queues.Get().(*queue)
+// waiting returns the queue for a frame of op: while a Writer is in the middle of a
+// message, others have to wait. The caller has mu.
+func (c *Conn) waiting(op opcode) *queue {
+	q := &c.out.queue
+	if c.out.composing && !op.isControl() {
+		q = &c.extra.later
 	}
-	return c.out.queue
+	if *q == nil {
+		*q = queues.Get().(*queue)
+	}
+	return *q
 }
 
 // put adds a frame to the queue. The caller has mu.
@@ -317,12 +326,13 @@ func (c *Conn) put(h header, payload []byte) {
 	if c.out.corked {
 		roomy = corkBytes
 	}
-	c.waiting().frame(h, payload, roomy, false)
+	c.waiting(h.op).frame(h, payload, roomy, false)
 }
 
 // queued sees to it that what was queued leaves, and gives mu back.
 func (c *Conn) queued() {
 	switch {
+	case c.out.queue == nil: // only when the Writer of the moment is done
 	case c.out.turn || c.out.blocked: // whoever writes goes on until the queue is empty
 		if c.out.queue.bytes >= c.bounds.queue/2 && (c.out.blocked || c.link != nil) {
 			c.pauseLocked(pausedByOutput) // the peer may not read what it makes us send

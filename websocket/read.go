@@ -22,12 +22,13 @@ type reading struct {
 	hungUp   atomic.Bool // the end of the stream has come too
 
 	// Owned by the holder of turn.
-	failed error   // of a read, for the next to return
-	chunk  *buffer // what was read last; nil: nothing of it is in use
-	rest   []byte  // the part of it that is not yet taken apart
-	lent   *buffer // under the message the caller holds, if it is not in chunk
-	short  bool    // the last read has emptied the socket
-	plenty bool    // the peer sends much
+	failed error          // of a read, for the next to return
+	chunk  *buffer        // what was read last; nil: nothing of it is in use
+	rest   []byte         // the part of it that is not yet taken apart
+	lent   *buffer        // under the message the caller holds, if it is not in chunk
+	open   *messageReader // the message handed out last, if it is read piece by piece
+	short  bool           // the last read has emptied the socket
+	plenty bool           // the peer sends much
 	corked bool
 
 	// Guarded by Conn.mu.
@@ -181,6 +182,9 @@ func (c *Conn) beginRead(ctx context.Context) error {
 
 // readMessage reads until a message is whole. The caller has the right to.
 func (c *Conn) readMessage(ctx context.Context) (Message, error) {
+	if err := c.skipRest(ctx); err != nil {
+		return Message{}, err
+	}
 	e, err := c.readEvent(ctx, false)
 	if err != nil {
 		return Message{}, err
@@ -326,8 +330,9 @@ func (r *reading) release() {
 	}
 }
 
-// reclaim takes back the buffer under the message handed out last.
+// reclaim takes back what was handed out last.
 func (r *reading) reclaim() {
+	r.open = nil
 	if r.lent != nil {
 		putBuffer(r.lent)
 		r.lent = nil
@@ -395,24 +400,4 @@ func (c *Conn) readFailed(ctx context.Context, err error) error {
 	}
 	c.end(lostError("read", err))
 	return c.ended()
-}
-
-// piece hands out what has come of a message that is not yet whole.
-func (part *partial) piece() (event, bool) {
-	if part == nil || part.op == opContinuation || part.compressed || part.msg == nil || len(part.msg.b) == 0 {
-		return event{}, false
-	}
-	n := len(part.msg.b)
-	if part.op == opText {
-		n = part.checked
-	}
-	if n == 0 {
-		return event{}, false
-	}
-	e := event{op: part.op, checked: true, partial: true, data: part.msg.b[:n], buf: part.msg}
-	tail := part.msg.b[n:]
-	part.msg = getBuffer(firstBlockBytes)
-	part.msg.b = append(part.msg.b, tail...)
-	part.checked = 0
-	return e, true
 }

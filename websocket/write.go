@@ -68,7 +68,7 @@ func (c *Conn) writeFrame(ctx context.Context, h header, payload []byte) error {
 
 // writeBlocks writes a client's large frame, masking it block by block.
 func (c *Conn) writeBlocks(ctx context.Context, q *queue, mark int, h header, payload []byte) error {
-	h.fin, h.length = true, int64(len(payload))
+	h.fin, h.length = !h.more, int64(len(payload))
 	q.frames++
 	head := q.extend(headerBytes(shortLength(h.length), true), 0)
 	appendHeader(head[:0], h)
@@ -166,7 +166,7 @@ func (c *Conn) beginWrite(ctx context.Context, data bool) error {
 		case ctx.Err() != nil:
 			err = ctxError(ctx)
 		case data && c.out.composing:
-			composed := c.more().composed
+			composed := c.extra.composed
 			c.passTurn()
 			select {
 			case <-composed:
