@@ -198,6 +198,7 @@ func (c *Conn) awaitClose(ctx context.Context) {
 // ours, and closes the socket: a server at once, a client after the server
 // (RFC 6455 §5.5.1 and §7.1.1).
 func (c *Conn) closeArrived(ctx context.Context, payload []byte) error {
+	c.countIn(0)
 	received, err := parseClose(payload)
 	if err != nil {
 		return err
@@ -240,6 +241,7 @@ func (c *Conn) reply(received StatusCode) StatusCode {
 // refuse fails the connection (RFC 6455 §7.1.7): it tells the peer why, and gives
 // it time to read that. The caller has the read turn.
 func (c *Conn) refuse(ctx context.Context, why *ProtocolError) error {
+	c.countIn(0)
 	within, cancel := context.WithTimeout(ctx, min(c.bounds.close, lingerTime))
 	defer cancel()
 	if c.sendClose(within, why.Code, c.refusal(why)) == nil {

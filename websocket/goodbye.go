@@ -139,6 +139,7 @@ func (c *Conn) handleControl(e event, more bool) bool {
 // (RFC 6455 §5.5.1). Then a server closes the socket at once, a client after the
 // server (§7.1.1).
 func (c *Conn) peerCloses(payload []byte, more bool) {
+	c.countIn(0)
 	received, err := parseClose(payload)
 	if err != nil {
 		c.fail(err)

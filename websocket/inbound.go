@@ -85,7 +85,7 @@ func (c *Conn) next(p []byte) (e event, rest []byte, err error) {
 	if h.op.isControl() {
 		return event{op: h.op, data: payload}, p[end:], c.countControl()
 	}
-	if err := c.checkLength(h.length, 0); err != nil {
+	if err := c.checkLength(h.length, 0, h.rsv1); err != nil {
 		return event{}, nil, err
 	}
 	in.messages++
@@ -203,11 +203,11 @@ func (c *Conn) admit(h header) error {
 	case h.op != opContinuation && part.op != opContinuation: // RFC 6455 §5.4
 		return protocolError("a new message begins inside a fragmented one")
 	}
-	if err := c.checkLength(h.length, part.size); err != nil {
-		return err
-	}
 	if h.op != opContinuation {
 		part.op, part.compressed = h.op, h.rsv1
+	}
+	if err := c.checkLength(h.length, part.size, part.compressed); err != nil {
+		return err
 	}
 	part.size += h.length
 	part.fragments++
@@ -223,15 +223,18 @@ func (c *Conn) admit(h header) error {
 	return nil
 }
 
-// checkLength judges a frame of length bytes in a message that has size already.
-func (c *Conn) checkLength(length, size int64) error {
+// checkLength judges a frame of length bytes in a message that has size already. What
+// cannot be compressed becomes a little longer by it; how long a message is really
+// shows when it is inflated.
+func (c *Conn) checkLength(length, size int64, compressed bool) error {
+	message := c.bounds.message
+	if compressed {
+		message += message>>6 + 64 // DEFLATE adds 5 bytes to a stored block (RFC 1951 §3.2.4)
+	}
 	switch {
-	case length > c.bounds.frame:
-		if c.bounds.frame == c.bounds.message {
-			return tooBig(c.bounds.message)
-		}
+	case length > c.bounds.frame && c.bounds.frame < c.bounds.message:
 		return &ProtocolError{StatusMessageTooBig, fmt.Sprintf("the frame is longer than %d bytes", c.bounds.frame), dropFrameBytes}
-	case length > c.bounds.message-size: // size never exceeds it: no overflow
+	case length > message-size: // size never exceeds it: no overflow
 		return tooBig(c.bounds.message)
 	}
 	return nil

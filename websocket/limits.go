@@ -99,7 +99,7 @@ func (l *Limits) bounds() *bounds {
 }
 
 func (l *Limits) fill() {
-	message := positive(l.MessageBytes, 1<<20)
+	message := min(positive(l.MessageBytes, 1<<20), math.MaxInt64>>1)
 	l.filled = bounds{
 		message:   message,
 		frame:     min(positive(l.FrameBytes, message), message),
