@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -22,8 +23,8 @@ type Compression struct {
 	ContextTakeover bool
 
 	// WindowBits is the base-2 logarithm of the window of what this end sends,
-	// in bytes: 8–15. Zero means 11 with ContextTakeover and 15 without. The
-	// peer may ask for less.
+	// in bytes: 8–15. Zero means 15 without ContextTakeover, and with it 11 for a
+	// server and 12 for a client. The peer may ask for less.
 	WindowBits int
 
 	// PeerWindowBits is the same for what this end receives. Most peers use
@@ -131,6 +132,17 @@ func (o *Compression) answer(offer extension) (deflateParams, string) {
 	return p, answer
 }
 
+// offered is params for a client. Some servers know no window but their own of 12
+// bits, so a client that has no opinion offers that.
+func (o *Compression) offered() deflateParams {
+	wish := *o
+	if wish.ContextTakeover {
+		wish.WindowBits = cmp.Or(wish.WindowBits, 12)
+		wish.PeerWindowBits = cmp.Or(wish.PeerWindowBits, 12)
+	}
+	return wish.params()
+}
+
 // offer is the client's Sec-WebSocket-Extensions header. It is empty if o is nil.
 //
 // A limit on the server's window comes with a second offer, for servers that
@@ -139,7 +151,7 @@ func (o *Compression) offer() string {
 	if o == nil {
 		return ""
 	}
-	p := o.params()
+	p := o.offered()
 	offer := deflateName
 	if !o.ContextTakeover {
 		offer += "; server_no_context_takeover; client_no_context_takeover"
@@ -183,7 +195,7 @@ func (o *Compression) confirm(answers []string) (p deflateParams, ok bool, err e
 
 // confirmed compares the server's answer with what was offered.
 func (o *Compression) confirmed(answer extension) (deflateParams, error) {
-	p := o.params()
+	p := o.offered()
 	switch {
 	case answer.unacceptable || answer.clientBits == anyBits:
 		return p, errors.New("websocket: the server's answer has an invalid parameter for permessage-deflate")

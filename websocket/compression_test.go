@@ -209,3 +209,11 @@ func TestCompressionBothEndsAgree(t *testing.T) {
 		}
 	}
 }
+
+func TestAClientWithoutAnOpinionFitsServersThatHaveOne(t *testing.T) {
+	o := &Compression{ContextTakeover: true}
+	answer := "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"
+	if _, ok, err := o.confirm([]string{answer}); !ok || err != nil {
+		t.Errorf("%s: got %v, %v, want it confirmed", answer, ok, err)
+	}
+}
