@@ -66,6 +66,11 @@
 // compresses it, once for all of them. [Conn.WriteBatch] sends any number of prepared
 // messages to one.
 //
+// # Streams
+//
+// [Conn.Reader] and [Conn.Writer] take and make one message piece by piece;
+// [Conn.NetConn] is a net.Conn made of messages.
+//
 // # Closing
 //
 // [Conn.Close] says goodbye and waits for the peer's answer, [Conn.CloseNow]
@@ -98,7 +103,8 @@
 //
 // HTTP/2 needs GODEBUG=http2xconnect=1 in the server's environment: see [Accept].
 // Text that is written is not checked to be UTF-8. A message is compressed or not
-// by its length alone. No pings are sent unasked, and a client does not come back by
-// itself. Headers of the answer to a successful [Dial] cannot be seen, but for the
-// subprotocol and cookies. There is no way to the socket.
+// by its length alone, and what leaves in fragments never is. No pings are sent
+// unasked, and a client does not come back by itself. Headers of the answer to a
+// successful [Dial] cannot be seen, but for the subprotocol and cookies. There is no
+// way to the socket.
 package websocket

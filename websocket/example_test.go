@@ -1,6 +1,7 @@
 package websocket_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"expvar"
@@ -234,6 +235,66 @@ func ExampleConn_WriteBatch() {
 	// Output:
 	// one <nil>
 	// two <nil>
+}
+
+// --- Streams --------------------------------------------------------------------------------------------
+
+// A message may leave while it is being made, and be read while it arrives.
+func ExampleConn_Writer() {
+	server := httptest.NewServer(http.HandlerFunc(echo))
+	defer server.Close()
+
+	ctx := context.Background()
+	c, err := websocket.Dial(ctx, server.URL, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.CloseNow()
+	if err := upload(ctx, c, strings.NewReader(strings.Repeat("a long text ", 1000))); err != nil {
+		fmt.Println(err)
+		return
+	}
+	t, r, err := c.Reader(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	n, err := io.Copy(io.Discard, r)
+	fmt.Println(t, n, err)
+	// Output: text 12000 <nil>
+}
+
+func upload(ctx context.Context, c *websocket.Conn, from io.Reader) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // a message that is not complete is broken off, with the connection
+	w, err := c.Writer(ctx, websocket.Text)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, from); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// Any protocol on a stream of bytes can run over a WebSocket.
+func ExampleConn_NetConn() {
+	server := httptest.NewServer(http.HandlerFunc(echo))
+	defer server.Close()
+
+	ctx := context.Background()
+	c, err := websocket.Dial(ctx, server.URL, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	nc := c.NetConn(ctx, websocket.Binary)
+	defer nc.Close()
+	fmt.Fprintln(nc, "a line")
+	line, err := bufio.NewReader(nc).ReadString('\n')
+	fmt.Printf("%q %v\n", line, err)
+	// Output: "a line\n" <nil>
 }
 
 // --- Options --------------------------------------------------------------------------------------------
