@@ -80,7 +80,8 @@
 // # Compression
 //
 // [Compression] in the options of both ends switches it on. Without context takeover
-// a connection keeps no memory for it, with it 2 KiB in each direction by default.
+// a connection keeps no memory for it, with it a window in each direction: 2 KiB on a
+// server by default, 4 KiB on a client.
 //
 // # Limits
 //
