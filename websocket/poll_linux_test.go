@@ -43,3 +43,18 @@ func TestALoopThatBeginsIsWatchedOver(t *testing.T) {
 	syscall.Close(l.epoll)
 	syscall.Close(l.alarm)
 }
+
+// noLoopRuns reports whether all loops have stopped, as they do with their last member.
+func noLoopRuns() bool {
+	pollers.mu.Lock()
+	defer pollers.mu.Unlock()
+	for _, l := range pollers.loops {
+		l.mu.Lock()
+		running := l.running
+		l.mu.Unlock()
+		if running {
+			return false
+		}
+	}
+	return true
+}

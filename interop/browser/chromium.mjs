@@ -33,7 +33,7 @@ export async function open(t, browser, url, { mayComplain = false, ...options } 
   const complaints = []
   const answered = new Set()
   let leaving = false
-  page.on('console', message => ['error', 'warning'].includes(message.type()) && complaints.push(`console: ${message.text()}`))
+  page.on('console', message => !leaving && ['error', 'warning'].includes(message.type()) && complaints.push(`console: ${message.text()}`))
   page.on('pageerror', err => complaints.push(`script: ${err.stack}`))
   page.on('response', response => {
     if (response.ok()) answered.add(response.request())
