@@ -464,10 +464,7 @@ func TestAMessageComesWithTheServersAnswer(t *testing.T) {
 // this one would be "hello".
 func TestBrokenTextIsNeverHandedOn(t *testing.T) {
 	key := [4]byte{0xFF, 0xFE, 0xFD, 0xFC}
-	frame := []byte{0x81, 0x85, key[0], key[1], key[2], key[3]}
-	for _, b := range []byte("hello") {
-		frame = append(frame, b) // unmasked these bytes are no UTF-8
-	}
+	frame := append([]byte{0x81, 0x85, key[0], key[1], key[2], key[3]}, "hello"...) // unmasked, this is no UTF-8
 	overEach(t, func(t *testing.T, n network) {
 		var l calls
 		peer := n.raw(t, n.serve(t, l.handler()))
