@@ -26,7 +26,7 @@ type Way string
 
 // The ways there are.
 const (
-	ByConn    Way = "conn"    // Accept or Dial, then Read and Write
+	ByConn    Way = "conn"    // Accept or Dial, then Read and Write, or Reader and Writer
 	ByHandler Way = "handler" // Handler, Send
 )
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/parley-go/parley/websocket"
 )
@@ -52,8 +53,15 @@ func (p Plan) Check(r Report) error {
 	return errors.Join(errs...)
 }
 
-// checkStats compares what our end has counted with what it was to do.
-func (p Plan) checkStats(s websocket.Snapshot) error {
+// checkStats compares what our end has counted with what it was to do. What a
+// handler took that was slow is counted when it returns, which may be a moment after
+// the end.
+func (p Plan) checkStats(stats *websocket.Stats) error {
+	s := stats.Snapshot()
+	for deadline := time.Now().Add(10 * time.Second); s.MessagesIn != int64(p.Messages) && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+		s = stats.Snapshot()
+	}
 	bytes := p.Bytes()
 	switch {
 	case s.MessagesIn != int64(p.Messages):

@@ -110,7 +110,7 @@ func (p Plan) accept(w http.ResponseWriter, r *http.Request) error {
 	if err := p.serve(ctx, w, r, o); err != nil {
 		return err
 	}
-	return p.checkStats(stats.Snapshot())
+	return p.checkStats(&stats)
 }
 
 func (p Plan) serve(ctx context.Context, w http.ResponseWriter, r *http.Request, o *websocket.AcceptOptions) error {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 
 	"github.com/parley-go/parley/websocket"
 )
@@ -19,7 +21,7 @@ func (p Plan) Dial(ctx context.Context, server string) error {
 	if err := p.dial(ctx, server+"?"+p.query(), o); err != nil {
 		return err
 	}
-	return p.checkStats(stats.Snapshot())
+	return p.checkStats(&stats)
 }
 
 func (p Plan) dial(ctx context.Context, url string, o *websocket.DialOptions) error {
@@ -70,7 +72,7 @@ func closeAfter(c *websocket.Conn, echoed <-chan struct{}, heard chan error) err
 	}
 }
 
-// say sends all messages: some singly, some in a batch, with pings between.
+// say sends all messages, one way or another, with pings between.
 func (p Plan) say(ctx context.Context, c *websocket.Conn) error {
 	i := 0
 	for m := range p.messages() {
@@ -88,10 +90,27 @@ func (p Plan) say(ctx context.Context, c *websocket.Conn) error {
 }
 
 func send(ctx context.Context, c *websocket.Conn, i int, m websocket.Message) error {
-	if i%4 == 3 {
+	switch i % 5 { // odd, so that each kind of message goes each way
+	case 1:
+		return sendStream(ctx, c, m)
+	case 3:
 		return c.WriteBatch(ctx, []*websocket.Prepared{websocket.Prepare(m)})
 	}
 	return c.Write(ctx, m)
+}
+
+// sendStream sends a message in pieces, which become fragments if it is long.
+func sendStream(ctx context.Context, c *websocket.Conn, m websocket.Message) error {
+	w, err := c.Writer(ctx, m.Type)
+	if err != nil {
+		return err
+	}
+	for piece := range slices.Chunk(m.Data, max(len(m.Data)/3, 1)) { // also in the middle of a character
+		if _, err := w.Write(piece); err != nil {
+			return err
+		}
+	}
+	return w.Close()
 }
 
 // hear reads until the connection ends. It closes echoed when everything has come
@@ -99,7 +118,7 @@ func send(ctx context.Context, c *websocket.Conn, i int, m websocket.Message) er
 func (p Plan) hear(ctx context.Context, c *websocket.Conn, echoed chan<- struct{}) error {
 	i := 0
 	for want := range p.messages() {
-		got, err := c.Read(ctx)
+		got, err := receive(ctx, c, i)
 		if err == nil {
 			err = compare(got, want)
 		}
@@ -114,6 +133,19 @@ func (p Plan) hear(ctx context.Context, c *websocket.Conn, echoed chan<- struct{
 		return fmt.Errorf("after all echoes: one more message of %d bytes", len(m.Data))
 	}
 	return p.checkEnd(err)
+}
+
+// receive reads a message, some of them as streams.
+func receive(ctx context.Context, c *websocket.Conn, i int) (websocket.Message, error) {
+	if i%3 != 2 {
+		return c.Read(ctx)
+	}
+	kind, r, err := c.Reader(ctx)
+	if err != nil {
+		return websocket.Message{}, err
+	}
+	data, err := io.ReadAll(r)
+	return websocket.Message{Type: kind, Data: data}, err
 }
 
 // compare says where a message differs from the one that was sent.
