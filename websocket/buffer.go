@@ -17,6 +17,9 @@ type buffer struct{ b []byte }
 // bufferPools holds empty buffers by size class, each twice the one before.
 var bufferPools [maxBufferShift - minBufferShift + 1]sync.Pool
 
+// spoil overwrites what is given back, in tests: nobody may see it any more.
+var spoil func([]byte)
+
 // getBuffer returns an empty buffer with room for n bytes.
 func getBuffer(n int) *buffer {
 	shift := max(bits.Len(uint(max(n, 1)-1)), minBufferShift)
@@ -35,6 +38,9 @@ func putBuffer(b *buffer) {
 	shift := bits.Len(uint(cap(b.b))) - 1
 	if shift < minBufferShift || shift > maxBufferShift || cap(b.b) != 1<<shift {
 		return
+	}
+	if spoil != nil {
+		spoil(b.b[:cap(b.b)])
 	}
 	b.b = b.b[:0]
 	bufferPools[shift-minBufferShift].Put(b)

@@ -340,6 +340,7 @@ func (r *runner) leave(c *Conn, turn uint64, chunk *buffer) (mine bool) {
 	if r.end(turn) {
 		return true
 	}
+	c.awaitTakeOver() // which copies from chunk
 	if chunk != nil {
 		putBuffer(chunk)
 	}
@@ -491,11 +492,16 @@ func (c *Conn) leaveBehind(m Message, buf *buffer) bool {
 // backlogOverhead is what a waiting message counts beside its bytes.
 const backlogOverhead = 512
 
-// workOff calls the handler for what has come while it was running.
-func (c *Conn) workOff() {
-	for !c.detached.Load() { // who took over is about to say so
+// awaitTakeOver waits for who took the runner over to be done with that.
+func (c *Conn) awaitTakeOver() {
+	for !c.detached.Load() {
 		time.Sleep(time.Microsecond)
 	}
+}
+
+// workOff calls the handler for what has come while it was running.
+func (c *Conn) workOff() {
+	c.awaitTakeOver()
 	returned := false
 	defer func() {
 		if !returned {

@@ -129,6 +129,12 @@ func (n network) dial(t *testing.T, url string) *Conn {
 // at once with the request what early has.
 func (n network) raw(t *testing.T, url string, early ...[]byte) *rawPeer {
 	t.Helper()
+	return n.upgrade(t, url, "", early...)
+}
+
+// upgrade is raw with further headers, each with its line's end.
+func (n network) upgrade(t *testing.T, url, headers string, early ...[]byte) *rawPeer {
+	t.Helper()
 	host := url[strings.Index(url, "://")+3:]
 	nc, err := n.connect(host)
 	if err != nil {
@@ -138,7 +144,7 @@ func (n network) raw(t *testing.T, url string, early ...[]byte) *rawPeer {
 	if n.tls {
 		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
 	}
-	request := fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", host)
+	request := fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n%s\r\n", host, headers)
 	nc.Write(join(request, join(early...)))
 	var answer []byte
 	for !bytes.HasSuffix(answer, []byte("\r\n\r\n")) {

@@ -4,48 +4,12 @@ package websocket
 
 import (
 	"bufio"
-	"context"
-	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"testing"
 )
-
-// clientEnv makes the test binary a client of the URL in it: the process that one test
-// stops and lets go on.
-const clientEnv = "PARLEY_WEBSOCKET_CLIENT"
-
-func TestMain(m *testing.M) {
-	if at, url, ok := strings.Cut(os.Getenv(clientEnv), " "); ok {
-		beClient(at, url)
-		return
-	}
-	os.Exit(m.Run())
-}
-
-// beClient reads until the connection ends, and says so.
-func beClient(name, url string) {
-	for _, n := range networks {
-		if n.name != name {
-			continue
-		}
-		n.small = true
-		c, err := Dial(context.Background(), url, n.options())
-		if err != nil {
-			fmt.Println("Dial:", err)
-			return
-		}
-		c.Write(context.Background(), Message{Text, []byte("I am reading")})
-		for _, err := range c.Messages(context.Background()) {
-			if err != nil {
-				fmt.Println("it ended")
-			}
-		}
-	}
-}
 
 // kill -STOP of a client: its kernel takes a little more, and then nothing. Nobody else
 // notices, and when it comes to it is told.
