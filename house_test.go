@@ -151,12 +151,12 @@ var budgets = []struct {
 	folder string
 	lines  int // 0: counted apart, without a limit
 }{
-	{".", 4000},
+	{".", 4800},
 	{"websocket", 8000},
 	{"wire", 300},
 	{"wire/wiretest", 0},
-	{"internal/transport", 1200},
-	{"signalr", 2200},
+	{"internal/transport", 2000},
+	{"signalr", 5200},
 	{"signalr/classic", 1500},
 	{"socketio", 2500},
 	{"plain", 950},
