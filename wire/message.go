@@ -28,6 +28,9 @@ type Message struct {
 	Args Args   // arguments of a call, values of a Result, the value of an Item
 	Err  *Error // why a call or stream failed
 	Bye  Goodbye
+
+	Streams []string          // IDs of the streams that a call brings along: their values come as Items, their ends as Ends
+	Headers map[string]string // of a call; nil for none
 }
 
 // Args holds encoded values, in the form the connection's [Codec] wrote them.
@@ -86,7 +89,11 @@ const (
 	CodeBusy      = "busy"       // a limit on concurrent work was reached
 	CodeDuplicate = "duplicate"  // the ID of a call that is still running
 	CodeCancelled = "cancelled"  // the caller cancelled, or the connection ended
+	CodeStreams   = "streams"    // wrong number of streams brought along
 	CodeFailed    = "error"      // an application's error that names no code
+
+	// CodeUnauthorized is for middleware to give. Protocols that have a sentence for it use that.
+	CodeUnauthorized = "unauthorized"
 )
 
 // Error is a failure as it travels.
@@ -118,6 +125,9 @@ const (
 type Encoded struct {
 	Data   []byte
 	Binary bool
+	Kind   Kind // of the message inside; zero for a protocol's own bytes, such as the answer to a handshake
+	Shared bool // goes to several connections
+
 	framed [forms]atomic.Pointer[any]
 }
 
