@@ -233,7 +233,7 @@ func (l *clientLink) record(record []byte) bool {
 		return !l.over
 	}
 	var m wire.Message
-	if err := (protocol{client: true}).Parse(record, &m); err != nil {
+	if err := (protocol{manner{client: true}}).Parse(record, &m); err != nil {
 		l.broken(err)
 		return false
 	}
@@ -264,7 +264,7 @@ func (l *clientLink) shake(record []byte) {
 	}
 	l.open = true
 	l.session.Open(parley.Opening{
-		Protocol:    protocol{client: true},
+		Protocol:    protocol{manner{client: true}},
 		KeepAlive:   l.o.KeepAlive,
 		IdleTimeout: l.o.ServerTimeout,
 		FoldNames:   true,

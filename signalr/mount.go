@@ -78,7 +78,7 @@ func Handler(hub *parley.Hub, o *Options) http.Handler {
 	if o == nil {
 		o = &Options{}
 	}
-	e := &endpoint{hub: hub, o: *o, protocol: protocol{detailed: o.DetailedErrors}}
+	e := &endpoint{hub: hub, o: *o, protocol: protocol{manner{detailed: o.DetailedErrors}}}
 	e.o.MaxMessageBytes = orDefault(o.MaxMessageBytes, 32<<10)
 	e.o.ClientTimeout = orDefault(o.ClientTimeout, 30*time.Second)
 	e.table.limit = orDefault(o.MaxNegotiations, 65536)

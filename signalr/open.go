@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/parley-go/parley"
-	"github.com/parley-go/parley/internal/rawjson"
 	"github.com/parley-go/parley/internal/transport"
 	"github.com/parley-go/parley/wire"
 )
@@ -96,22 +95,17 @@ func (l *link) record(record []byte) bool {
 		l.shake(record)
 		return !l.over
 	}
-	var f fields
-	if err := f.read(record); err != nil {
+	var m message
+	if err := l.endpoint.protocol.parse(record, &m); err != nil {
 		l.broken(err)
 		return false
 	}
-	var m wire.Message
-	if err := l.endpoint.protocol.message(&f, &m); err != nil {
-		l.broken(err)
-		return false
-	}
-	if n := uploads(&f, &m); n > 0 {
-		l.refuseUpload(&m, n)
+	if n := len(m.Streams); n > 0 {
+		l.refuseUpload(&m.Message, n)
 		return true
 	}
 	l.over = m.Kind == wire.Close
-	l.session.Receive(&m)
+	l.session.Receive(&m.Message)
 	return !l.over
 }
 
@@ -154,7 +148,7 @@ func (e *endpoint) checkHandshake(record []byte) (refusal string, err error) {
 	if err != nil {
 		return e.malformed(err)
 	}
-	version, err := f.number("version", f.version)
+	version, err := number("version", f.version)
 	if err != nil {
 		return e.malformed(err)
 	}
@@ -194,23 +188,12 @@ func (l *link) broken(err error) {
 	l.session.Fail(wire.Goodbye{Code: 1002, Reason: err.Error(), Failed: true, Reconnect: true}, failed(err))
 }
 
-// uploads is the number of streams a call brings.
-func uploads(f *fields, m *wire.Message) (n int) {
-	if f.streams == nil || m.Kind != wire.Call && m.Kind != wire.StreamCall {
-		return 0
-	}
-	for range rawjson.Elements(f.streams) {
-		n++
-	}
-	return n
-}
-
-// refuseUpload answers a call that brings streams. Their items will belong to
+// refuseUpload answers a call that brings n streams. Their items will belong to
 // no call, and are ignored.
 func (l *link) refuseUpload(m *wire.Message, n int) {
-	if m.ID == "" {
-		return
+	data, err := l.endpoint.protocol.Append(nil, &wire.Message{Kind: wire.Result, ID: m.ID, Name: m.Name, Err: &wire.Error{
+		Code: wire.CodeStreams, Message: fmt.Sprintf("Client sent %d stream(s), Hub method expects 0.", n), Hub: true}})
+	if err == nil && len(data) > 0 {
+		l.session.Send(&wire.Encoded{Data: data}) // fails only when the connection has ended
 	}
-	data, _ := end(appendText(begin(nil, completion, m.ID), "error", streamCount(m.Name, n)))
-	l.session.Send(&wire.Encoded{Data: data}) // fails only when the connection has ended
 }

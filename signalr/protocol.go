@@ -4,18 +4,59 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/parley-go/parley/internal/rawjson"
 	"github.com/parley-go/parley/wire"
 )
 
+// dialect is a hub protocol as one end writes it. Values are comparable.
+type dialect interface {
+	wire.Protocol
+
+	// splitter cuts what a connection receives into records of at most limit
+	// bytes each.
+	splitter(limit int) splitter
+
+	// parse reads one record of the splitter, and more than Parse does: which
+	// type the message has, and what an Ack or a Sequence counts. Data and m are
+	// as Parse wants them.
+	parse(record []byte, m *message) error
+
+	// appendAck and appendSequence append the two messages of stateful
+	// reconnect, which no session knows.
+	appendAck(dst []byte, id int64) []byte
+	appendSequence(dst []byte, id int64) []byte
+
+	// refusal shows a client that has just shaken hands the door: it gets the
+	// handshake's answer, then a Close that does not ask it back.
+	refusal(e *wire.Error) []byte
+}
+
+// splitter cuts a stream of bytes into records. It belongs to the reading loop
+// of one connection.
+type splitter interface {
+	// add takes the next bytes and hands up each record that they complete,
+	// valid during the call, until each returns false. The error is that of a
+	// record which is too long or malformed; nothing more may be added then.
+	add(data []byte, each func(record []byte) bool) error
+
+	// rest tells whether a record has begun and not ended.
+	rest() bool
+}
+
+// message is what a record holds.
+type message struct {
+	wire.Message
+	typ      int   // the number of its type; the session knows nothing of some
+	sequence int64 // of an Ack or a Sequence
+}
+
 // protocol is the JSON hub protocol as one end writes it. Properties are
 // written in the order of Microsoft's server and read in any order.
-type protocol struct {
-	client   bool // the Go client's end
-	detailed bool // see Options.DetailedErrors
-}
+type protocol struct{ manner }
 
 // The types of message (SignalR hub protocol, "JSON encoding").
 const (
@@ -26,6 +67,8 @@ const (
 	cancelInvocation = 5
 	ping             = 6
 	closing          = 7
+	ack              = 8
+	sequence         = 9
 )
 
 // Name implements [wire.Protocol].
@@ -41,59 +84,85 @@ func (protocol) Binary() bool { return false }
 func (p protocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
 	switch m.Kind {
 	case wire.Call:
-		return appendCall(dst, invocation, m)
+		return appendCall(dst, invocation, m), nil
 	case wire.StreamCall:
-		return appendCall(dst, streamInvocation, m)
+		return appendCall(dst, streamInvocation, m), nil
 	case wire.Item:
 		if len(m.Args.Values) != 1 {
 			return dst, fmt.Errorf("signalr: a stream item has one value, not %d", len(m.Args.Values))
 		}
-		return end(appendValue(begin(dst, streamItem, m.ID), "item", m.Args.Values[0]))
+		return end(appendValue(begin(dst, streamItem, nil, m.ID), "item", m.Args.Values[0])), nil
 	case wire.Result, wire.End:
-		return p.appendCompletion(dst, m)
+		return p.appendCompletion(dst, m), nil
 	case wire.Cancel:
 		if !p.client { // no client knows it
 			return dst, nil
 		}
-		return end(begin(dst, cancelInvocation, m.ID))
+		return end(begin(dst, cancelInvocation, nil, m.ID)), nil
 	case wire.Ping:
-		return end(begin(dst, ping, ""))
+		return end(begin(dst, ping, nil, "")), nil
 	case wire.Close:
-		return p.appendClose(dst, m.Bye)
+		return appendClose(dst, p.farewell(m.Bye), m.Bye.Reconnect), nil
 	}
 	return dst, nil // no words for a Pong
 }
 
 // begin writes what all messages begin with.
-func begin(dst []byte, typ int, id string) []byte {
+func begin(dst []byte, typ int, headers map[string]string, id string) []byte {
 	dst = append(dst, `{"type":`...)
 	dst = strconv.AppendInt(dst, int64(typ), 10)
+	if len(headers) > 0 {
+		dst = appendHeaders(dst, headers)
+	}
 	if id == "" {
 		return dst
 	}
 	return appendText(dst, "invocationId", id)
 }
 
-func end(dst []byte) ([]byte, error) { return append(dst, '}', separator), nil }
+func end(dst []byte) []byte { return append(dst, '}', separator) }
 
-func appendValue(dst []byte, name string, value []byte) []byte {
+func appendName(dst []byte, name string) []byte {
 	dst = append(dst, ',', '"')
 	dst = append(dst, name...)
-	dst = append(dst, '"', ':')
-	return append(dst, value...)
+	return append(dst, '"', ':')
+}
+
+func appendValue(dst []byte, name string, value []byte) []byte {
+	return append(appendName(dst, name), value...)
 }
 
 func appendText(dst []byte, name, text string) []byte {
+	return appendString(appendName(dst, name), text)
+}
+
+func appendString(dst []byte, text string) []byte {
 	value, err := wire.JSON.Marshal(text)
 	if err != nil { // no string fails
 		return dst
 	}
-	return appendValue(dst, name, value.Values[0])
+	return append(dst, value.Values[0]...)
 }
 
-func appendCall(dst []byte, typ int, m *wire.Message) ([]byte, error) {
-	dst = appendText(begin(dst, typ, m.ID), "target", m.Name)
-	return end(appendList(appendValue(dst, "arguments", nil), m.Args.Values))
+func appendHeaders(dst []byte, headers map[string]string) []byte {
+	dst = append(appendName(dst, "headers"), '{')
+	for i, name := range slices.Sorted(maps.Keys(headers)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(appendString(dst, name), ':')
+		dst = appendString(dst, headers[name])
+	}
+	return append(dst, '}')
+}
+
+func appendCall(dst []byte, typ int, m *wire.Message) []byte {
+	dst = appendText(begin(dst, typ, m.Headers, m.ID), "target", m.Name)
+	dst = appendList(appendName(dst, "arguments"), m.Args.Values)
+	if len(m.Streams) > 0 {
+		dst = appendStrings(appendName(dst, "streamIds"), m.Streams)
+	}
+	return end(dst)
 }
 
 func appendList(dst []byte, values [][]byte) []byte {
@@ -107,42 +176,76 @@ func appendList(dst []byte, values [][]byte) []byte {
 	return append(dst, ']')
 }
 
+func appendStrings(dst []byte, list []string) []byte {
+	dst = append(dst, '[')
+	for i, s := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, s)
+	}
+	return append(dst, ']')
+}
+
 // appendCompletion answers a call. A plain call without a value is answered
 // with null, the end of a stream with neither result nor error.
-func (p protocol) appendCompletion(dst []byte, m *wire.Message) ([]byte, error) {
+func (p protocol) appendCompletion(dst []byte, m *wire.Message) []byte {
 	if m.ID == "" {
-		return dst, nil
+		return dst
 	}
-	dst = begin(dst, completion, m.ID)
+	dst = begin(dst, completion, nil, m.ID)
 	switch values := m.Args.Values; {
 	case m.Err != nil:
 		dst = appendText(dst, "error", p.sentence(m))
 	case m.Kind == wire.End:
 	case len(values) == 0:
-		dst = appendValue(dst, "result", []byte("null"))
+		dst = append(appendName(dst, "result"), "null"...)
 	case len(values) == 1:
 		dst = appendValue(dst, "result", values[0])
 	default: // the protocol carries one value
-		dst = appendList(appendValue(dst, "result", nil), values)
+		dst = appendList(appendName(dst, "result"), values)
 	}
 	return end(dst)
 }
 
-func (p protocol) appendClose(dst []byte, bye wire.Goodbye) ([]byte, error) {
-	dst = begin(dst, closing, "")
-	if bye.Failed {
-		dst = appendText(dst, "error", p.farewell(bye))
+// appendClose writes a Close; an empty error is none.
+func appendClose(dst []byte, said string, reconnect bool) []byte {
+	dst = begin(dst, closing, nil, "")
+	if said != "" {
+		dst = appendText(dst, "error", said)
 	}
-	if bye.Reconnect {
-		dst = appendValue(dst, "allowReconnect", []byte("true"))
+	if reconnect {
+		dst = append(appendName(dst, "allowReconnect"), "true"...)
 	}
 	return end(dst)
 }
+
+func (protocol) appendAck(dst []byte, id int64) []byte { return appendCount(dst, ack, id) }
+
+func (protocol) appendSequence(dst []byte, id int64) []byte { return appendCount(dst, sequence, id) }
+
+func appendCount(dst []byte, typ int, id int64) []byte {
+	dst = appendName(begin(dst, typ, nil, ""), "sequenceId")
+	return end(strconv.AppendInt(dst, id, 10))
+}
+
+func (p protocol) refusal(e *wire.Error) []byte {
+	return appendClose([]byte(welcome), p.refused(e), false)
+}
+
+func (protocol) splitter(limit int) splitter { return &records{limit: limit} }
 
 // Parse implements [wire.Protocol].
 func (p protocol) Parse(data []byte, m *wire.Message) error {
+	var whole message
+	err := p.parse(bytes.TrimSuffix(data, []byte{separator}), &whole)
+	*m = whole.Message
+	return err
+}
+
+func (p protocol) parse(record []byte, m *message) error {
 	var f fields
-	if err := f.read(bytes.TrimSuffix(data, []byte{separator})); err != nil {
+	if err := f.read(record); err != nil {
 		return err
 	}
 	return p.message(&f, m)
@@ -150,8 +253,9 @@ func (p protocol) Parse(data []byte, m *wire.Message) error {
 
 // fields are the raw values of a message; nil where it has none.
 type fields struct {
-	typ, id, target, arguments, streams, item, result, err, reconnect []byte
-	protocol, version                                                 []byte // of a handshake
+	typ, headers, id, target, arguments, streams, item, result, err, reconnect, sequence []byte
+
+	protocol, version []byte // of a handshake
 }
 
 // read finds the fields of one message. Those it does not know are ignored;
@@ -175,6 +279,8 @@ func (f *fields) named(name []byte) *[]byte {
 	switch string(name) {
 	case "type":
 		return &f.typ
+	case "headers":
+		return &f.headers
 	case "invocationId":
 		return &f.id
 	case "target":
@@ -191,6 +297,8 @@ func (f *fields) named(name []byte) *[]byte {
 		return &f.err
 	case "allowReconnect":
 		return &f.reconnect
+	case "sequenceId":
+		return &f.sequence
 	case "protocol":
 		return &f.protocol
 	case "version":
@@ -199,11 +307,15 @@ func (f *fields) named(name []byte) *[]byte {
 	return nil
 }
 
-// message reads the fields. A type it does not know leaves m as it is.
-func (p protocol) message(f *fields, m *wire.Message) (err error) {
-	typ, err := f.number("type", f.typ)
-	if err != nil {
+// message reads the fields. Of a type it does not know there is only the
+// number.
+func (p protocol) message(f *fields, m *message) (err error) {
+	if m.typ, err = number("type", f.typ); err != nil {
 		return err
+	}
+	typ := m.typ
+	if typ < invocation || typ > sequence {
+		return nil
 	}
 	if m.ID, err = text("invocationId", f.id); err != nil {
 		return err
@@ -213,14 +325,14 @@ func (p protocol) message(f *fields, m *wire.Message) (err error) {
 	}
 	switch typ {
 	case invocation, streamInvocation:
-		return f.call(typ, m)
+		return f.call(typ, &m.Message)
 	case streamItem:
 		m.Kind, m.Args.Values = wire.Item, [][]byte{f.item}
 		if f.item == nil {
 			return missing("item")
 		}
 	case completion:
-		return p.answer(f, m)
+		return p.answer(f, &m.Message)
 	case cancelInvocation:
 		m.Kind = wire.Cancel
 	case ping:
@@ -228,6 +340,9 @@ func (p protocol) message(f *fields, m *wire.Message) (err error) {
 	case closing:
 		m.Kind = wire.Close
 		return f.bye(&m.Bye)
+	case ack, sequence:
+		m.sequence, err = count("sequenceId", f.sequence)
+		return err
 	}
 	return nil
 }
@@ -252,7 +367,11 @@ func (f *fields) call(typ int, m *wire.Message) (err error) {
 	for v := range rawjson.Elements(f.arguments) {
 		m.Args.Values = append(m.Args.Values, v)
 	}
-	return nil
+	if m.Streams, err = texts("streamIds", f.streams); err != nil {
+		return err
+	}
+	m.Headers, err = headers(f.headers)
+	return err
 }
 
 // answer reads a Completion: a plain call's with a result, or a stream's
@@ -288,15 +407,23 @@ func (f *fields) bye(bye *wire.Goodbye) (err error) {
 	return nil
 }
 
-func (f *fields) number(name string, raw []byte) (int, error) {
+func number(name string, raw []byte) (int, error) {
+	n, err := count(name, raw)
+	if err == nil && int64(int32(n)) != n {
+		err = wrongType(name, "an integer")
+	}
+	return int(n), err
+}
+
+func count(name string, raw []byte) (int64, error) {
 	if raw == nil {
 		return 0, missing(name)
 	}
-	n, err := strconv.ParseInt(string(raw), 10, 32)
+	n, err := strconv.ParseInt(string(raw), 10, 64)
 	if err != nil {
 		return 0, wrongType(name, "an integer")
 	}
-	return int(n), nil
+	return n, nil
 }
 
 // text reads an optional string; null is none.
@@ -309,6 +436,45 @@ func text(name string, raw []byte) (string, error) {
 		return "", wrongType(name, "a string")
 	}
 	return s, nil
+}
+
+// texts reads an optional array of strings.
+func texts(name string, raw []byte) (list []string, err error) {
+	if raw == nil || string(raw) == "null" {
+		return nil, nil
+	}
+	if rawjson.Kind(raw) != '[' {
+		return nil, wrongType(name, "an array of strings")
+	}
+	for v := range rawjson.Elements(raw) {
+		s, ok := rawjson.String(v)
+		if !ok {
+			return nil, wrongType(name, "an array of strings")
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// headers reads an optional object of strings.
+func headers(raw []byte) (all map[string]string, err error) {
+	if raw == nil || string(raw) == "null" {
+		return nil, nil
+	}
+	if rawjson.Kind(raw) != '{' {
+		return nil, wrongType("headers", "an object of strings")
+	}
+	for name, v := range rawjson.Fields(raw) {
+		s, ok := rawjson.String(v)
+		if !ok {
+			return nil, wrongType("headers", "an object of strings")
+		}
+		if all == nil {
+			all = make(map[string]string)
+		}
+		all[string(name)] = s
+	}
+	return all, nil
 }
 
 func missing(name string) error { return fmt.Errorf("missing required property '%s'", name) }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestProtocol(t *testing.T) {
-	for _, p := range []protocol{{}, {detailed: true}, {client: true}} {
+	for _, p := range []protocol{{}, {manner{detailed: true}}, {manner{client: true}}} {
 		wiretest.TestProtocol(t, p)
 	}
 }
@@ -30,7 +30,7 @@ func hubError(code, message string) *wire.Error {
 }
 
 func TestAppend(t *testing.T) {
-	server, detailed, client := protocol{}, protocol{detailed: true}, protocol{client: true}
+	server, detailed, client := protocol{}, protocol{manner{detailed: true}}, protocol{manner{client: true}}
 	for _, c := range []struct {
 		p    protocol
 		m    wire.Message
@@ -39,6 +39,7 @@ func TestAppend(t *testing.T) {
 		{server, wire.Message{Kind: wire.Call, Name: "said", Args: args(`"ann"`, `{ "b": 1.0 }`)}, `{"type":1,"target":"said","arguments":["ann",{ "b": 1.0 }]}␞`},
 		{server, wire.Message{Kind: wire.Call, ID: "s1", Name: `q"<é>`}, `{"type":1,"invocationId":"s1","target":"q\"<é>","arguments":[]}␞`},
 		{client, wire.Message{Kind: wire.StreamCall, ID: "1", Name: "count", Args: args(`5`)}, `{"type":4,"invocationId":"1","target":"count","arguments":[5]}␞`},
+		{client, wire.Message{Kind: wire.Call, ID: "1", Name: "up", Streams: []string{"2", "3"}, Headers: map[string]string{"b": "é", "a": ""}}, `{"type":1,"headers":{"a":"","b":"é"},"invocationId":"1","target":"up","arguments":[],"streamIds":["2","3"]}␞`},
 		{server, wire.Message{Kind: wire.Item, ID: "0", Args: args(`null`)}, `{"type":2,"invocationId":"0","item":null}␞`},
 		{server, wire.Message{Kind: wire.Result, ID: "0", Args: args(`[1,2]`)}, `{"type":3,"invocationId":"0","result":[1,2]}␞`},
 		{server, wire.Message{Kind: wire.Result, ID: "0"}, `{"type":3,"invocationId":"0","result":null}␞`},
@@ -75,6 +76,8 @@ func TestErrorSentences(t *testing.T) {
 		{wire.Result, hubError(wire.CodeStreaming, ""), "The client attempted to invoke the streaming 'M' method with a non-streaming invocation.", ""},
 		{wire.End, hubError(wire.CodeNotStream, ""), "The client attempted to invoke the non-streaming 'M' method with a streaming invocation.", ""},
 		{wire.End, hubError(wire.CodeDuplicate, ""), "Invocation ID '7' is already in use.", ""},
+		{wire.Result, hubError(wire.CodeStreams, "Client sent 1 stream(s), Hub method expects 0."), "An unexpected error occurred invoking 'M' on the server. HubException: Client sent 1 stream(s), Hub method expects 0.", ""},
+		{wire.Result, hubError(wire.CodeUnauthorized, ""), "Failed to invoke 'M' because user is unauthorized", ""},
 		{wire.Result, hubError(wire.CodeCancelled, "cancelled"), "An unexpected error occurred invoking 'M' on the server.", " OperationCanceledException: cancelled"},
 		{wire.End, hubError(wire.CodeInternal, ""), "An error occurred on the server while streaming results.", " Exception: the detail"},
 		{wire.End, hubError(wire.CodeBusy, "too many"), "An error occurred on the server while streaming results. HubException: too many", ""},
@@ -86,7 +89,7 @@ func TestErrorSentences(t *testing.T) {
 		if got := (protocol{}).sentence(m); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
-		if got := (protocol{detailed: true}).sentence(m); got != c.want+c.detailed {
+		if got := (protocol{manner{detailed: true}}).sentence(m); got != c.want+c.detailed {
 			t.Errorf("detailed: got  %s\nwant %s", got, c.want+c.detailed)
 		}
 	}
@@ -109,7 +112,7 @@ func TestClientUnderstandsSentences(t *testing.T) {
 		if c.want.Message == "" {
 			c.want.Message = c.said
 		}
-		if got := (protocol{client: true}).understand(c.said); !reflect.DeepEqual(*got, c.want) {
+		if got := (protocol{manner{client: true}}).understand(c.said); !reflect.DeepEqual(*got, c.want) {
 			t.Errorf("%q: got %+v, want %+v", c.said, *got, c.want)
 		}
 	}
@@ -135,10 +138,12 @@ func TestParse(t *testing.T) {
 		{`{"invocationId":"6","type":3}␞`, wire.Message{Kind: wire.End, ID: "6"}},
 		{`{"type":7}␞`, wire.Message{Kind: wire.Close, Bye: wire.Goodbye{Code: 1000}}},
 		{`{"type":7,"error":"gone","allowReconnect":true}`, wire.Message{Kind: wire.Close, Bye: wire.Goodbye{Code: 1011, Reason: "gone", Failed: true, Reconnect: true}}},
-		{` { "ty\u0070e" : 1 , "headers":{"a":"}"}, "arguments" : [ {"x":[1]} , null ] , "target":"\u0061" , "new":0}`, wire.Message{Kind: wire.Call, Name: "a", Args: args(`{"x":[1]}`, `null`)}},
+		{`{"target":"up","arguments":[],"invocationId":"1","streamIds":["2","3"],"type":1}␞`, wire.Message{Kind: wire.Call, ID: "1", Name: "up", Streams: []string{"2", "3"}}},
+		{` { "ty\u0070e" : 1 , "headers":{"a":"}"}, "arguments" : [ {"x":[1]} , null ] , "target":"\u0061" , "new":0}`, wire.Message{Kind: wire.Call, Name: "a", Headers: map[string]string{"a": "}"}, Args: args(`{"x":[1]}`, `null`)}},
 		{`{"type":1,"target":"x","arguments":[],"invocationId":null}`, wire.Message{Kind: wire.Call, Name: "x"}},
 		{`{"type":99,"target":5}`, wire.Message{}},
 		{`{"type":8,"sequenceId":1}`, wire.Message{}},
+		{`{"type":1,"target":"x","arguments":[],"streamIds":null,"headers":null}`, wire.Message{Kind: wire.Call, Name: "x"}},
 	} {
 		var got wire.Message
 		if err := (protocol{}).Parse([]byte(raw(c.in)), &got); err != nil || !reflect.DeepEqual(got, c.want) {
@@ -162,15 +167,20 @@ func TestParseErrors(t *testing.T) {
 		`{"type":1,"target":"a"}`:                "missing required property 'arguments'",
 		`{"type":1,"target":1,"arguments":[]}`:   "expected 'target' to be a string",
 		`{"type":1,"target":"a","arguments":{}}`: "expected 'arguments' to be an array",
-		`{"type":1,"target":"a","arguments":[],"invocationId":1}`: "expected 'invocationId' to be a string",
-		`{"type":4,"target":"a","arguments":[]}`:                  "missing required property 'invocationId'",
-		`{"type":2,"item":1}`:                                     "missing required property 'invocationId'",
-		`{"type":2,"invocationId":"0"}`:                           "missing required property 'item'",
-		`{"type":3}`:                                              "missing required property 'invocationId'",
-		`{"type":3,"invocationId":"s1","result":1,"error":"x"}`:   "mutually exclusive",
-		`{"type":3,"invocationId":"s1","error":{}}`:               "expected 'error' to be a string",
-		`{"type":5}`:           "missing required property 'invocationId'",
-		`{"type":7,"error":7}`: "expected 'error' to be a string",
+		`{"type":1,"target":"a","arguments":[],"invocationId":1}`:  "expected 'invocationId' to be a string",
+		`{"type":4,"target":"a","arguments":[]}`:                   "missing required property 'invocationId'",
+		`{"type":2,"item":1}`:                                      "missing required property 'invocationId'",
+		`{"type":2,"invocationId":"0"}`:                            "missing required property 'item'",
+		`{"type":3}`:                                               "missing required property 'invocationId'",
+		`{"type":3,"invocationId":"s1","result":1,"error":"x"}`:    "mutually exclusive",
+		`{"type":3,"invocationId":"s1","error":{}}`:                "expected 'error' to be a string",
+		`{"type":1,"target":"a","arguments":[],"streamIds":[1]}`:   "expected 'streamIds' to be an array of strings",
+		`{"type":1,"target":"a","arguments":[],"headers":[]}`:      "expected 'headers' to be an object of strings",
+		`{"type":1,"target":"a","arguments":[],"headers":{"a":1}}`: "expected 'headers' to be an object of strings",
+		`{"type":8}`:                  "missing required property 'sequenceId'",
+		`{"type":9,"sequenceId":1.5}`: "expected 'sequenceId' to be an integer",
+		`{"type":5}`:                  "missing required property 'invocationId'",
+		`{"type":7,"error":7}`:        "expected 'error' to be a string",
 		"{\"type\":1,\"target\":\"\xff\",\"arguments\":[]}":     "not UTF-8",
 		strings.Repeat(`[`, 20000) + strings.Repeat(`]`, 20000): "exceeded max depth",
 		`{"type":6,"x":` + strings.Repeat(`[`, 20000):           "exceeded max depth",
@@ -180,6 +190,22 @@ func TestParseErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80s: got %v, want %q", in, err, want)
 		}
+	}
+}
+
+func TestAcksAndSequences(t *testing.T) {
+	p := protocol{}
+	for _, id := range []int64{0, 1, -5, 1 << 53} {
+		for typ, written := range map[int][]byte{ack: p.appendAck(nil, id), sequence: p.appendSequence(nil, id)} {
+			var got message
+			err := p.parse(bytes.TrimSuffix(written, []byte{separator}), &got)
+			if want := (message{typ: typ, sequence: id}); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%q: got %+v %v, want %+v", written, got, err, want)
+			}
+		}
+	}
+	if got, want := readable(string(p.appendAck(nil, 7))), `{"type":8,"sequenceId":7}␞`; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
@@ -208,7 +234,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(seed), true)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, client bool) {
-		p := protocol{client: client}
+		p := protocol{manner{client: client}}
 		var m, again wire.Message
 		if p.Parse(data, &m) != nil || m.Err != nil || m.Kind == wire.Close || m.Kind == wire.Cancel {
 			return

@@ -8,7 +8,7 @@ import (
 // separator ends each message (SignalR hub protocol, "JSON encoding").
 const separator = 0x1e
 
-// records cuts what a connection receives into messages. The client's data is
+// records cuts what a connection receives into messages of JSON. The data is
 // one stream of bytes: a WebSocket message may hold several messages of the
 // hub protocol, or any piece of one.
 type records struct {
@@ -16,27 +16,34 @@ type records struct {
 	part  []byte // of the message that has begun; nil when none has
 }
 
-// add takes the next bytes and hands up each message that they complete,
-// without its separator and valid during the call, until each returns false.
-// The error is that of a message which is too long, also of one that has not
-// ended yet.
+// add implements [splitter]. Records are without their separator.
 func (s *records) add(data []byte, each func(record []byte) bool) error {
 	for len(data) > 0 {
-		n := bytes.IndexByte(data, separator)
-		if n < 0 {
-			return s.keep(data)
-		}
-		record, err := s.whole(data[:n])
-		if err != nil {
+		record, rest, err := s.next(data)
+		if record == nil || err != nil {
 			return err
 		}
-		data = data[n+1:]
+		data = rest
 		if !each(record) {
 			return nil
 		}
 	}
 	return nil
 }
+
+// next takes bytes up to the end of the first record, and returns what is
+// behind it. The record is nil, not empty, when data does not end it.
+func (s *records) next(data []byte) (record, rest []byte, err error) {
+	n := bytes.IndexByte(data, separator)
+	if n < 0 {
+		return nil, nil, s.keep(data)
+	}
+	record, err = s.whole(data[:n])
+	return record, data[n+1:], err
+}
+
+// rest implements [splitter].
+func (s *records) rest() bool { return s.part != nil }
 
 func (s *records) whole(end []byte) ([]byte, error) {
 	if len(s.part)+len(end)+1 > s.limit {

@@ -13,11 +13,17 @@ const hubException = "HubException"
 
 const noMethod = "Method does not exist."
 
+// manner is how one end words what went wrong.
+type manner struct {
+	client   bool // the Go client's end
+	detailed bool // see Options.DetailedErrors
+}
+
 // sentence words the failure of the call m answers as Microsoft's server does
 // (docs/protocols/signalr.md, "Error sentences").
 //
 //house:table
-func (p protocol) sentence(m *wire.Message) string {
+func (p manner) sentence(m *wire.Message) string {
 	e := m.Err
 	if p.client {
 		return clientSentence(e)
@@ -40,7 +46,9 @@ func (p protocol) sentence(m *wire.Message) string {
 		return fmt.Sprintf("The client attempted to invoke the non-streaming '%s' method with a streaming invocation.", m.Name)
 	case wire.CodeDuplicate:
 		return fmt.Sprintf("Invocation ID '%s' is already in use.", m.ID)
-	case wire.CodeBusy:
+	case wire.CodeUnauthorized:
+		return fmt.Sprintf("Failed to invoke '%s' because user is unauthorized", m.Name)
+	case wire.CodeStreams, wire.CodeBusy:
 		return shown(base, "", e.Message)
 	case wire.CodeCancelled:
 		return p.hidden(base, "OperationCanceledException", e.Message)
@@ -61,7 +69,7 @@ func shown(base, class, message string) string {
 }
 
 // hidden is a sentence with the error behind it only in detailed mode.
-func (p protocol) hidden(base, class, message string) string {
+func (p manner) hidden(base, class, message string) string {
 	if !p.detailed || message == "" {
 		return base
 	}
@@ -81,8 +89,11 @@ func clientSentence(e *wire.Error) string {
 
 const closedWithError = "Connection closed with an error."
 
-// farewell is the error in a Close.
-func (p protocol) farewell(bye wire.Goodbye) string {
+// farewell is the error in a Close; empty for none.
+func (p manner) farewell(bye wire.Goodbye) string {
+	if !bye.Failed {
+		return ""
+	}
 	if bye.Code == 1002 {
 		return p.hidden(closedWithError, "InvalidDataException", bye.Reason)
 	}
@@ -94,15 +105,9 @@ func oversize(limit int) string {
 	return fmt.Sprintf("The maximum message size of %dB was exceeded. The message size can be configured in signalr.Options.", limit)
 }
 
-// streamCount refuses a call with uploads.
-func streamCount(name string, sent int) string {
-	base := fmt.Sprintf("An unexpected error occurred invoking '%s' on the server.", name)
-	return shown(base, "", fmt.Sprintf("Client sent %d stream(s), Hub method expects 0.", sent))
-}
-
 // understand reads the sentence of a failed call. What a client answers is its
 // own; a server's is taken apart as sentence has put it together.
-func (p protocol) understand(said string) *wire.Error {
+func (p manner) understand(said string) *wire.Error {
 	e := &wire.Error{Code: wire.CodeFailed, Message: said}
 	base, rest, found := strings.Cut(said, " on the server")
 	if !p.client || !found {
@@ -131,17 +136,12 @@ const (
 	handshakeFailed   = "An unexpected error occurred during connection handshake."
 )
 
-// refusal shows a client that has just shaken hands the door: it gets the
-// handshake's answer, then a Close that does not ask it back.
-func (p protocol) refusal(e *wire.Error) []byte {
-	said := closedWithError
+// refused is the error in the Close of a client that OnConnect did not want.
+func (p manner) refused(e *wire.Error) string {
 	if e.Hub {
-		said = p.hidden(said, "Exception", e.Detail)
-	} else {
-		said = shown(said, e.Type, e.Message)
+		return p.hidden(closedWithError, "Exception", e.Detail)
 	}
-	words, _ := end(appendText(begin([]byte(welcome), closing, ""), "error", said))
-	return words
+	return shown(closedWithError, e.Type, e.Message)
 }
 
 // welcome accepts a handshake.
