@@ -22,6 +22,7 @@ type options struct {
 	run, servers, profiles string
 	old, node, out, raw    string
 	repetitions            int
+	measure                time.Duration
 	short, list            bool
 }
 
@@ -29,7 +30,8 @@ func (o *options) parse(args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&o.run, "run", "", "only cases whose names match this regular expression; see -list")
 	flags.StringVar(&o.servers, "servers", "", "only these servers, with commas between")
-	flags.StringVar(&o.profiles, "profile", "", "folder for CPU profiles of the servers")
+	flags.StringVar(&o.profiles, "profile", "", "folder for profiles of the servers: NAME.cpu, and NAME.heap with their allocations")
+	flags.DurationVar(&o.measure, "measure", 0, "how long to measure each case; profiles need seconds")
 	flags.StringVar(&o.old, "old", "", "an older build of this program, to compare with")
 	flags.StringVar(&o.node, "node", "bench/node", "folder of the server of npm's ws")
 	flags.StringVar(&o.out, "o", "", "file for the report, beside standard output")
@@ -116,6 +118,11 @@ func (o *options) cases() (cases []rig.Case, leftOut []string, err error) {
 	}
 	if o.old != "" {
 		rig.AddOld(cases)
+	}
+	if o.measure > 0 {
+		for i := range cases {
+			cases[i].Measure = o.measure
+		}
 	}
 	leftOut = append(leftOut, rig.Fit(cases)...)
 	return cases, leftOut, nil

@@ -58,7 +58,7 @@ func serve(args []string) error {
 	flags.StringVar(&p.Server, "server", "parley", "name of the server")
 	flags.StringVar(&p.Address, "listen", "", "address; default a free port")
 	flags.StringVar(&p.Deflate, "deflate", "", "permessage-deflate: fresh or takeover")
-	flags.StringVar(&p.Profile, "profile", "", "file for a CPU profile")
+	flags.StringVar(&p.Profile, "profile", "", "name of the files for its profiles, without .cpu and .heap")
 	flags.BoolVar(&p.Broadcast, "broadcast", false, "send what comes at /publish to all others")
 	flags.BoolVar(&p.Busy, "busy", false, "compute all the time beside serving")
 	if err := flags.Parse(args); err != nil {

@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 // the kernel's accounts, the report.
 func TestTheRigMeasures(t *testing.T) {
 	t.Setenv("GORACE", "atexit_sleep_ms=0") // or each server would take a second to end
-	only := []string{"floor", "parley", "gws"}
-	cases := rig.Select(rig.Cases(true), regexp.MustCompile(`^(echo/125B/c100/d16|broadcast/.*burst16|handshake|idle/c.*|busy/.*)$`),
+	only := []string{"floor", "parley", "gws", "hub-json"}
+	cases := rig.Select(rig.Cases(true), regexp.MustCompile(`^((hub/)?(echo/125B/c100/d16|broadcast/.*burst16|idle/c.*)|handshake|busy/.*)$`),
 		func(server string) bool { return slices.Contains(only, server) })
 	for i := range cases {
 		cases[i].Conns = min(cases[i].Conns, 20)
@@ -53,7 +53,7 @@ func TestTheRigMeasures(t *testing.T) {
 	report := rig.Report{Machine: rig.ThisMachine(""), Repetitions: 1, Cases: cases, Results: results}
 	var page strings.Builder
 	report.Write(&page)
-	for _, want := range []string{"## Targets", "## Echo on one core", "## Idle connections", "## Method", "github.com/lxzan/gws"} {
+	for _, want := range []string{"## Targets", "## Targets of the hub", "Nanoseconds beyond the bare echo", "## Echo on one core", "## Idle connections", "## Method", "github.com/lxzan/gws"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the report has no %q", want)
 		}

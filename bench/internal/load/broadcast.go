@@ -12,6 +12,7 @@ func (f *Fleet) Broadcast(address, path string, burst int, w Window) (Result, er
 	if err := f.Round(); err != nil { // who has an answer is subscribed
 		return Result{}, err
 	}
+	f.script = f.script.publication()
 	if err := f.add(address, path, 1); err != nil {
 		return Result{}, err
 	}

@@ -88,7 +88,7 @@ func (f *Fleet) connect(to netip.AddrPort, path string) error {
 	if err != nil {
 		return err
 	}
-	c := &conn{fd: fd}
+	c := &conn{fd: fd, parser: parser{joined: f.script.hub != nil}}
 	f.conns = append(f.conns, c)
 	for len(f.byFD) <= fd {
 		f.byFD = append(f.byFD, nil)
@@ -109,6 +109,9 @@ func (f *Fleet) settle(c *conn) error {
 			return err
 		}
 		if err := f.script.accept(answer); err != nil {
+			return err
+		}
+		if err := f.script.hub.greet(c.fd); err != nil {
 			return err
 		}
 	}

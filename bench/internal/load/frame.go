@@ -9,6 +9,7 @@ import (
 const (
 	finBit   = 0x80
 	rsv1Bit  = 0x40 // the message is compressed, RFC 7692 §6
+	text1    = 0x01
 	binary2  = 0x02
 	maskBit  = 0x80
 	opMask   = 0x0f
@@ -20,11 +21,17 @@ var maskKey = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 
 // appendFrame appends a client's frame with one whole binary message.
 func appendFrame(dst, payload []byte, compressed bool) []byte {
-	first := byte(finBit | binary2)
+	first := byte(binary2)
 	if compressed {
 		first |= rsv1Bit
 	}
-	dst = append(dst, first)
+	return appendMessage(dst, first, payload)
+}
+
+// appendMessage appends a client's frame with one whole message, whose kind and
+// compression are in the bits of kind.
+func appendMessage(dst []byte, kind byte, payload []byte) []byte {
+	dst = append(dst, finBit|kind)
 	switch n := len(payload); {
 	case n <= longest7:
 		dst = append(dst, maskBit|byte(n))
@@ -48,10 +55,11 @@ type parser struct {
 	held   int  // bytes of a header that was cut by the end of a read
 	inside bool // a message has begun
 	final  bool // the present frame ends its message
+	joined bool // a message may hold several answers
 }
 
-// count goes through p and returns how many messages ended in it. Each must have
-// want bytes, unless want is negative.
+// count goes through p and returns how many messages, or answers in them, ended in
+// it. Each must have want bytes, unless want is negative.
 func (f *parser) count(p []byte, want int) (messages int, err error) {
 	for len(p) > 0 {
 		if f.left == 0 {
@@ -68,10 +76,14 @@ func (f *parser) count(p []byte, want int) (messages int, err error) {
 		f.left -= n
 		p = p[n:]
 		if f.left == 0 && f.inside && f.final {
-			if want >= 0 && f.size != want {
+			n := 1
+			if f.joined && want > 0 {
+				n = max(1, f.size/want)
+			}
+			if want >= 0 && f.size != n*want {
 				return messages, fmt.Errorf("load: a message has %d bytes, want %d", f.size, want)
 			}
-			messages++
+			messages += n
 			f.inside, f.size = false, 0
 		}
 	}

@@ -12,6 +12,7 @@ import (
 // be sent, and the length of the answer to each.
 type Script struct {
 	Messages [][]byte // what the frames carry
+	answers  [][]byte // what comes back for each; nil: the message itself
 	raw      int      // bytes of a message for a bare TCP echo, else 0
 	burst    int      // frames that may be sent at once
 	answer   int      // bytes of each answer, negative if they vary
@@ -20,6 +21,7 @@ type Script struct {
 
 	deflate *deflate // nil: nothing is compressed
 	offer   string   // extensions, for the handshake
+	hub     *hub     // what a hub protocol adds; nil: there is none
 }
 
 // Echo is the script for messages of size bytes that are all alike, up to burst of
@@ -80,6 +82,14 @@ func (s *Script) accept(response []byte) error {
 // checked is how many messages of the script a check compares.
 func (s *Script) checked() int { return min(len(s.Messages), 8) }
 
+// want is the answer to message i.
+func (s *Script) want(i int) []byte {
+	if s.answers == nil {
+		return s.Messages[i]
+	}
+	return s.answers[i]
+}
+
 // answers are the messages that a server sent back, compared with the script.
 type answers struct {
 	script *Script
@@ -122,8 +132,8 @@ func (a *answers) compare(i int) error {
 			return fmt.Errorf("load: an echo is compressed: %t", compressed)
 		}
 	}
-	if !bytes.Equal(message, a.script.Messages[i]) {
-		return fmt.Errorf("load: echo %d differs from what was sent", i)
+	if want := a.script.want(i); !bytes.Equal(message, want) {
+		return fmt.Errorf("load: answer %d is %.80q, want %.80q", i, message, want)
 	}
 	a.bytes, a.got = nil, 0
 	return nil

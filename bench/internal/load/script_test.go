@@ -3,6 +3,8 @@ package load
 import (
 	"bytes"
 	"testing"
+
+	"github.com/gobwas/ws"
 )
 
 func TestABurstOfFramesLiesInOnePiece(t *testing.T) {
@@ -62,6 +64,37 @@ func TestCompressedScriptsInflate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Calls in flight have IDs of their own, and every answer is equally long, so that
+// several of them can be told apart in one message.
+func TestScriptsOfAHub(t *testing.T) {
+	for _, messagePack := range []bool{false, true} {
+		s := SignalR(125, 16, messagePack)
+		seen := make(map[string]bool)
+		for i, m := range s.Messages {
+			if seen[string(m)] || len(s.answers[i]) != s.answer {
+				t.Errorf("call %d is one of before, or its answer has %d bytes, want %d", i, len(s.answers[i]), s.answer)
+			}
+			seen[string(m)] = true
+		}
+		three := bytes.Repeat(s.answers[0], 3)
+		p := parser{joined: true}
+		if n, err := p.count(serverMessage(three), s.answer); n != 3 || err != nil {
+			t.Errorf("three answers in one message are %d: %v", n, err)
+		}
+		if n, err := p.count(serverMessage(three[1:]), s.answer); err == nil {
+			t.Errorf("three answers less a byte are %d, want an error", n)
+		}
+	}
+	if got, want := SignalR(3, 1, true).Messages[0], "\x10\x95\x01\x80\xa210\xa4echo\x91\xa3abc"; string(got) != want {
+		t.Errorf("a call in MessagePack is %q, want %q", got, want)
+	}
+}
+
+// serverMessage is a whole text message of a server.
+func serverMessage(payload []byte) []byte {
+	return ws.MustCompileFrame(ws.NewTextFrame(payload))
 }
 
 func TestDocumentsHaveTheirSize(t *testing.T) {

@@ -4,6 +4,7 @@ package load
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -64,6 +65,24 @@ func request(to netip.AddrPort, path, offer string) []byte {
 	return append(p, "\r\n"...)
 }
 
+var errHungUp = errors.New("load: handshake: the server hung up")
+
+// readSome reads once from a socket that blocks.
+func readSome(fd int, p []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, p)
+		switch {
+		case err == unix.EINTR: // by the runtime's own signals
+		case err != nil:
+			return 0, fmt.Errorf("load: handshake: %w", err)
+		case n == 0:
+			return 0, errHungUp
+		default:
+			return n, nil
+		}
+	}
+}
+
 var endOfHeader = []byte("\r\n\r\n")
 
 // readResponse reads the answer to a handshake from a socket that blocks.
@@ -71,15 +90,9 @@ func readResponse(fd int) ([]byte, error) {
 	var got []byte
 	buf := make([]byte, 4096)
 	for !bytes.Contains(got, endOfHeader) {
-		n, err := unix.Read(fd, buf)
-		if err == unix.EINTR {
-			continue
-		}
+		n, err := readSome(fd, buf)
 		if err != nil {
-			return nil, fmt.Errorf("load: handshake: %w", err)
-		}
-		if n == 0 {
-			return nil, fmt.Errorf("load: handshake: the server hung up after %q", got)
+			return nil, fmt.Errorf("%w after %q", err, got)
 		}
 		got = append(got, buf[:n]...)
 	}
@@ -87,6 +100,34 @@ func readResponse(fd int) ([]byte, error) {
 		return nil, fmt.Errorf("load: handshake: a message came before any was sent: %q", got)
 	}
 	return got, nil
+}
+
+// greet shakes hands in the words of the hub protocol, on a socket that blocks. A
+// nil hub has none.
+func (h *hub) greet(fd int) error {
+	if h == nil {
+		return nil
+	}
+	if _, err := unix.Write(fd, h.hello); err != nil {
+		return fmt.Errorf("load: handshake: %w", err)
+	}
+	var p parser
+	var got []byte
+	buf := make([]byte, 512)
+	for messages := 0; messages == 0; {
+		n, err := readSome(fd, buf)
+		if err != nil {
+			return fmt.Errorf("%w after %q", err, got)
+		}
+		got = append(got, buf[:n]...)
+		if messages, err = p.count(buf[:n], -1); err != nil {
+			return err
+		}
+	}
+	if said, _ := unframe(got); !bytes.Equal(said, h.welcome) {
+		return fmt.Errorf("load: handshake: the hub said %q, want %q", said, h.welcome)
+	}
+	return nil
 }
 
 // pollOnce returns the sockets that are ready now.

@@ -53,6 +53,8 @@ const (
 	gobwas       = "gobwas"
 	gobwasEpoll  = "gobwas-epoll"
 	nodeWS       = NodeServer
+	hubJSON      = "hub-json"
+	hubMsgpack   = "hub-msgpack"
 )
 
 // NodeServer is the name of npm's ws, the one server that is not written in Go.
@@ -67,6 +69,8 @@ func (c *Case) script(server string) *load.Script {
 	switch {
 	case server == floor || server == floorNet:
 		return load.Raw(c.Size, c.Depth)
+	case server == hubJSON || server == hubMsgpack:
+		return load.SignalR(c.Size, c.Depth, server == hubMsgpack)
 	case c.Deflate != "":
 		return load.Compressed(c.Size, c.Depth, c.Deflate == "takeover")
 	}

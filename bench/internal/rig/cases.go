@@ -11,7 +11,7 @@ import (
 // Cases returns all cases in the order of the report. Short ones are measured for
 // less time, and some are extra.
 func Cases(short bool) []Case {
-	cases := slices.Concat(echoCases(), twoCoreCases(), broadcastCases(), deflateCases(), otherCases())
+	cases := slices.Concat(echoCases(), twoCoreCases(), broadcastCases(), deflateCases(), otherCases(), hubCases())
 	for i := range cases {
 		c := &cases[i]
 		if c.Cores == 0 {
@@ -37,6 +37,7 @@ var (
 	floors = []string{floor, floorNet}
 	ours   = []string{parley, parleyAccept}
 	field  = []string{gws, gorilla, coder, gobwas, gobwasEpoll, nodeWS}
+	hubs   = []string{parley, hubJSON}
 )
 
 // echoCases are messages of all sizes, few connections and many, one message in
@@ -105,4 +106,20 @@ func otherCases() []Case {
 		{Name: "idle/c10000", Kind: Idle, Size: 125, Conns: 10000, Depth: 1, Servers: slices.Concat(ours, field)},
 		calls, calls16,
 	}
+}
+
+// hubCases are what a hub does beside the bare WebSocket that it stands on.
+func hubCases() (cases []Case) {
+	for _, depth := range []int{1, 16} {
+		for _, conns := range []int{100, 1000} {
+			c := echo(125, conns, depth, hubs)
+			c.Name = "hub/" + c.Name
+			cases = append(cases, c)
+		}
+	}
+	for _, burst := range []int{1, 16} {
+		cases = append(cases, Case{Name: fmt.Sprintf("hub/broadcast/125B/c1000/burst%d", burst), Kind: Broadcast,
+			Size: 125, Conns: 1000, Depth: burst, Servers: hubs})
+	}
+	return append(cases, Case{Name: "hub/idle/c5000", Kind: Idle, Size: 125, Conns: 5000, Depth: 1, Servers: hubs})
 }

@@ -58,19 +58,21 @@ func (r *Report) Figures(w io.Writer) {
 }
 
 func (r *Report) writeTargets(w io.Writer) {
-	t := table{{"case", "target", "Handler", "Accept + Messages"}}
-	for _, target := range Targets() {
-		row := []string{target.About, target.Words}
-		for _, server := range ours {
-			row = append(row, target.say(target.judge(r.Results, r.Cases, server)))
+	for _, g := range groups() {
+		t := table{append([]string{"case", "target"}, g.columns...)}
+		for _, target := range g.targets {
+			row := []string{target.About, target.Words}
+			for _, server := range g.servers {
+				row = append(row, target.say(target.judge(r.Results, r.Cases, server)))
+			}
+			if strings.Join(row[2:], "") != "" {
+				t = append(t, row)
+			}
 		}
-		if row[2] != "" || row[3] != "" {
-			t = append(t, row)
+		if len(t) > 1 {
+			fmt.Fprintf(w, "## %s\n\n", g.title)
+			t.write(w)
 		}
-	}
-	if len(t) > 1 {
-		fmt.Fprint(w, "## Targets\n\n")
-		t.write(w)
 	}
 }
 
@@ -122,6 +124,16 @@ var sections = []section{
 		[]view{{"Ratio to floor-net", ratioOf(Median, floorNet)}, {"Median and 99th percentile", latency}}},
 	{"System calls", "For each echo of 125 B, 100 connections.", regexp.MustCompile(`^calls/`),
 		[]view{{"", figureOf(SysCalls, "%.2f")}}},
+	{"Invocations", "A hub's method that returns its argument, a text of 125 B, called over SignalR, next to an echo of the same text on a bare WebSocket (`parley`): CPU per call.",
+		regexp.MustCompile(`^hub/echo/`),
+		[]view{costs, beyond("Nanoseconds beyond the bare echo", CPU, "%.0f"), {"Calls per second", rate}, {"Server and client at work, %", atWork},
+			allocations, beyond("Allocations beyond the bare echo", Allocs, "%.2f")}},
+	{"Group", "A call that sends an event to a group of 1,000, next to a `websocket.Set`: CPU per delivery.", regexp.MustCompile(`^hub/broadcast/`),
+		[]view{costs, beyond("Nanoseconds beyond the bare broadcast", CPU, "%.0f"), {"Deliveries per second", rate}, {"Server and client at work, %", atWork},
+			allocations}},
+	{"Idle connections of a hub", "After one call each, in a group.", regexp.MustCompile(`^hub/idle/`),
+		[]view{{"Resident bytes per connection", figureOf(Resident, "%.0f")}, beyond("Resident bytes beyond a bare WebSocket", Resident, "%.0f"),
+			{"Live heap, bytes per connection", figureOf(Heap, "%.0f")}, {"Goroutines and bytes of stack per connection", stacks}}},
 }
 
 var (
@@ -138,6 +150,16 @@ func ratioOf(m Metric, to string) func(Results, *Case, string) string {
 		}
 		return ""
 	}
+}
+
+// beyond is what servers have above the bare one of the hub's cases.
+func beyond(title string, m Metric, verb string) view {
+	return view{title, func(r Results, c *Case, server string) string {
+		if v, ok := r.Beyond(c.Name, server, parley, m); ok && server != parley {
+			return fmt.Sprintf(verb, v+0)
+		}
+		return ""
+	}}
 }
 
 func figureOf(m Metric, verb string) func(Results, *Case, string) string {

@@ -21,7 +21,7 @@ import (
 type Rig struct {
 	Cases       []Case
 	Repetitions int
-	Profiles    string    // folder for CPU profiles of the servers; empty: none are made
+	Profiles    string    // folder for profiles of the servers; empty: none are made
 	Old         string    // another build of this program, whose Parley runs as "old" and "old-accept"; empty: none
 	NodeDir     string    // where the server of npm's ws is; it must be installed
 	Progress    io.Writer // hears of every run
@@ -192,10 +192,10 @@ func (r *Rig) one(c *Case, server string) (s Sample, err error) {
 	return measures[c.Kind](c, server, p)
 }
 
-// profile is where the server leaves its CPU profile, or "".
+// profile is where the server leaves its profiles, without .cpu and .heap, or "".
 func (r *Rig) profile(c *Case, server string) string {
 	if r.Profiles == "" {
 		return ""
 	}
-	return filepath.Join(r.Profiles, strings.ReplaceAll(c.Name, "/", "-")+"-"+server+".pprof")
+	return filepath.Join(r.Profiles, strings.ReplaceAll(c.Name, "/", "-")+"-"+server)
 }

@@ -2,7 +2,10 @@
 
 package rig
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // A Metric is the figure of a sample that is compared. Less is better.
 type Metric struct {
@@ -45,14 +48,38 @@ func (r Results) Median(c, server string, m Metric) (float64, bool) {
 // another's in the same repetition: the speed of a machine drifts from one
 // repetition to the next.
 func (r Results) Ratio(c, server, to string, m Metric) (float64, bool) {
-	mine, theirs := r[c][server], r[c][to]
 	var values []float64
-	for i := range min(len(mine), len(theirs)) {
-		if mine[i].Failed == "" && theirs[i].Failed == "" && m.Of(theirs[i].Sample) > 0 {
-			values = append(values, m.Of(mine[i].Sample)/m.Of(theirs[i].Sample))
+	for mine, theirs := range r.pairs(c, server, to, m) {
+		if theirs > 0 {
+			values = append(values, mine/theirs)
 		}
 	}
 	return median(values)
+}
+
+// Beyond returns the median over the repetitions of one server's metric less
+// another's in the same repetition.
+func (r Results) Beyond(c, server, other string, m Metric) (float64, bool) {
+	var values []float64
+	for mine, theirs := range r.pairs(c, server, other, m) {
+		values = append(values, mine-theirs)
+	}
+	return median(values)
+}
+
+// pairs goes through the repetitions in which neither of two servers failed.
+func (r Results) pairs(c, server, other string, m Metric) iter.Seq2[float64, float64] {
+	mine, theirs := r[c][server], r[c][other]
+	return func(yield func(float64, float64) bool) {
+		for i := range min(len(mine), len(theirs)) {
+			if mine[i].Failed != "" || theirs[i].Failed != "" {
+				continue
+			}
+			if !yield(m.Of(mine[i].Sample), m.Of(theirs[i].Sample)) {
+				return
+			}
+		}
+	}
 }
 
 // Failures returns why runs of a server failed, if any did.

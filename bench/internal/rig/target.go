@@ -14,18 +14,34 @@ type Target struct {
 	Words   string // the target, in words
 	Cases   *regexp.Regexp
 	Server  string   // which of Parley's ways it is about; empty: both
-	Against []string // servers; the figure is the ratio to each; empty: it is absolute
+	Against []string // servers; the figure is the ratio to each
+	Beyond  string   // server; the figure is what is above its own; neither this nor Against: it is absolute
 	Metric  Metric
 	Max     float64
 	Below   bool    // it must be less than Max, not just no more
 	Stop    float64 // beyond it the target is missed badly; zero: there is none
-	Unit    string  // of an absolute figure
+	Unit    string  // of a figure that is no ratio
 }
 
 // level is how far from another's figure one of ours may be to be level with it.
 const level = 1.10
 
 var threeRivals = []string{gws, gorilla, coder}
+
+// A group of targets is about the same servers of Parley's.
+type group struct {
+	title   string
+	servers []string
+	columns []string // the servers, in words
+	targets []Target
+}
+
+func groups() []group {
+	return []group{
+		{"Targets", ours, []string{"Handler", "Accept + Messages"}, Targets()},
+		{"Targets of the hub", hubs[1:], []string{"SignalR, json"}, HubTargets()},
+	}
+}
 
 // Targets are those of the engine, in the order of the report.
 //
@@ -81,6 +97,24 @@ func Targets() []Target {
 	}
 }
 
+// HubTargets are those of the hub and its protocols, in the order of the report. What
+// they cost stands above the engine's echo of the same text.
+func HubTargets() []Target {
+	cases := regexp.MustCompile
+	return []Target{
+		{About: "invocation of 125 B, one in flight, 100 and 1,000 connections", Words: "≤ 3 µs beyond a raw echo",
+			Cases: cases(`^hub/echo/.*/d1$`), Metric: CPU, Beyond: parley, Max: 3000, Unit: "ns"},
+		{About: "the same", Words: "≤ 10 allocations beyond a raw echo",
+			Cases: cases(`^hub/echo/.*/d1$`), Metric: Allocs, Beyond: parley, Max: 10},
+		{About: "invocation of 125 B, 16 in flight", Words: "≤ 2.5 µs in all",
+			Cases: cases(`^hub/echo/.*/d16$`), Metric: CPU, Max: 2500, Unit: "ns"},
+		{About: "delivery to a group of 1,000, bursts of 16", Words: "≤ 1 µs in all",
+			Cases: cases(`^hub/broadcast/.*burst16$`), Metric: CPU, Max: 1000, Unit: "ns"},
+		{About: "idle, 5,000 connections, after one invocation each", Words: "≤ 2 KiB resident beyond a raw WebSocket",
+			Cases: cases(`^hub/idle/`), Metric: Resident, Beyond: parley, Max: 2048, Unit: "B"},
+	}
+}
+
 // Verdict is how one of Parley's servers stands to a target.
 type Verdict struct {
 	Figures int     // that were compared; none if nothing ran
@@ -119,7 +153,11 @@ type figure struct {
 // figures returns what a target compares in one case.
 func (t *Target) figures(r Results, c *Case, server string) (figures []figure) {
 	if len(t.Against) == 0 {
-		if value, ok := r.Median(c.Name, server, t.Metric); ok {
+		value, ok := r.Median(c.Name, server, t.Metric)
+		if t.Beyond != "" {
+			value, ok = r.Beyond(c.Name, server, t.Beyond, t.Metric)
+		}
+		if ok {
 			figures = append(figures, figure{value, c.Name})
 		}
 	}

@@ -5,6 +5,7 @@ package servers
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -29,7 +30,7 @@ type Process struct {
 	Server  string
 	Address string // where to listen; empty: a free port of 127.0.0.1
 	Busy    bool   // beside a goroutine that computes all the time
-	Profile string // file for a CPU profile; empty: none
+	Profile string // name of the files for its profiles, without .cpu and .heap; empty: none
 }
 
 // Run serves until standard input ends.
@@ -45,7 +46,7 @@ func (p *Process) Run() error {
 	if err != nil {
 		return fmt.Errorf("servers: %w", err)
 	}
-	stop, err := startProfile(p.Profile)
+	profile, err := startProfile(p.Profile)
 	if err != nil {
 		return err
 	}
@@ -54,21 +55,23 @@ func (p *Process) Run() error {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- serve(l, p.Options) }() // ends with the process
-	go func() { failed <- control() }()
+	go func() { failed <- profile.control() }()
 	fmt.Println("listening", l.Addr())
 	err = <-failed
-	stop()
-	return err
+	return errors.Join(err, profile.stop())
 }
 
 // control answers commands until there are no more.
-func control() error {
+func (p *profile) control() error {
 	out := json.NewEncoder(os.Stdout)
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		switch in.Text() {
 		case "collect":
 			runtime.GC()
 			runtime.GC() // what finalizers and pools held until now
+			if err := p.heap(); err != nil {
+				return err
+			}
 		case "memory":
 		default:
 			return fmt.Errorf("servers: unknown command %q", in.Text())
@@ -86,21 +89,54 @@ func readMemory() Memory {
 	return Memory{m.HeapAlloc, m.StackInuse, m.Mallocs, runtime.NumGoroutine()}
 }
 
-func startProfile(name string) (stop func(), err error) {
+// profile is what a server writes about itself. Its zero value writes nothing.
+type profile struct {
+	name  string
+	cpu   *os.File
+	taken bool // the heap's is written
+}
+
+// heapRate is how many bytes are allocated between two samples: few enough for the
+// second that a case takes.
+const heapRate = 16 << 10
+
+func startProfile(name string) (p *profile, err error) {
 	if name == "" {
-		return func() {}, nil
+		return &profile{}, nil
 	}
-	f, err := os.Create(name)
+	runtime.MemProfileRate = heapRate
+	p = &profile{name: name}
+	if p.cpu, err = os.Create(name + ".cpu"); err != nil {
+		return nil, err
+	}
+	return p, pprof.StartCPUProfile(p.cpu)
+}
+
+// heap writes what is live now and what was allocated until now.
+func (p *profile) heap() error {
+	if p.name == "" {
+		return nil
+	}
+	p.taken = true
+	f, err := os.Create(p.name + ".heap")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := pprof.StartCPUProfile(f); err != nil {
-		return nil, err
+	return errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close())
+}
+
+// stop ends the profiles. The heap's is that of the last collection the rig has asked
+// for, when connections were still there, or else that of the end.
+func (p *profile) stop() error {
+	if p.name == "" {
+		return nil
 	}
-	return func() {
-		pprof.StopCPUProfile()
-		f.Close()
-	}, nil
+	pprof.StopCPUProfile()
+	err := p.cpu.Close()
+	if !p.taken {
+		err = errors.Join(err, p.heap())
+	}
+	return err
 }
 
 // compute is an application that works without a pause, in slices of 200 µs after

@@ -44,6 +44,7 @@ var all = map[string]Server{
 	"gobwas":        onHTTP(gobwasHandler),
 	"gobwas-epoll":  onHTTP(gobwasEpollHandler),
 	"gorilla":       onHTTP(gorillaHandler),
+	"hub-json":      onHTTP(hubHandler), // the client chooses the protocol
 }
 
 // Named returns the server of a name.
