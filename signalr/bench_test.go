@@ -1,0 +1,150 @@
+package signalr
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/wire"
+)
+
+// What one call and one delivery cost from the receiver of a connection to its pipe, without a socket. The
+// rig in bench/ measures the same with one.
+
+// memory is a pipe that takes what is sent and forgets it.
+type memory struct {
+	rcv  wire.Receiver
+	left atomic.Int64  // messages that are still expected
+	done chan struct{} // gets one when none is; nil: nothing is taken before take is called
+
+	mu    sync.Mutex
+	batch []*wire.Encoded
+}
+
+func (*memory) Transport() string { return "memory" }
+func (*memory) Ping() bool        { return false }
+func (*memory) Pause()            {}
+func (*memory) Resume()           {}
+func (*memory) CloseNow()         {}
+
+func (p *memory) Close(int, string) { go p.rcv.Closed(nil) } // ends at once
+
+func (p *memory) Wake() {
+	if p.done != nil {
+		p.take()
+	}
+}
+
+func (p *memory) take() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.batch = p.rcv.Take(p.batch[:0])
+	n := int64(len(p.batch))
+	clear(p.batch)
+	if n > 0 && p.left.Add(-n) == 0 && p.done != nil {
+		p.done <- struct{}{}
+	}
+}
+
+// expect waits until n messages have come, after send.
+func (p *memory) expect(n int, send func()) {
+	p.left.Add(int64(n))
+	send()
+	<-p.done
+}
+
+// benchProtocols are the hub protocols with a handshake and a call of "echo" as the npm client writes them.
+var benchProtocols = []struct{ name, hello, call string }{
+	{"json", `{"protocol":"json","version":1}` + "\x1e" + `{"type":6}` + "\x1e",
+		`{"arguments":["` + benchText + `"],"invocationId":"10","target":"echo","type":1}` + "\x1e"},
+}
+
+var benchText = strings.Repeat("abcde", 25)
+
+func benchHub(b *testing.B) *parley.Hub {
+	hub := parley.NewHub(nil)
+	hub.OnConnect(func(_ context.Context, c *parley.Conn) error { return c.Join("room") })
+	parley.Method[string, string]("echo").Handle(hub, func(_ context.Context, _ *parley.Conn, text string) (string, error) { return text, nil })
+	b.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := hub.Shutdown(ctx); err != nil {
+			b.Error(err)
+		}
+	})
+	return hub
+}
+
+// open makes a connection of hub that has shaken hands.
+func (p *memory) open(b *testing.B, hub *parley.Hub, hello string) {
+	e := Handler(hub, nil).(*endpoint)
+	l := &link{endpoint: e}
+	l.records.limit = e.o.MaxMessageBytes
+	p.rcv, p.done = l, make(chan struct{}, 1)
+	var err error
+	if l.session, err = hub.NewSession(httptest.NewRequest("GET", "/", nil), p, nil); err != nil {
+		b.Fatal(err)
+	}
+	p.expect(1, func() { l.Receive([]byte(hello), false) })
+}
+
+// BenchmarkInvocation is a call with one string and its answer: one at a time, and sixteen.
+func BenchmarkInvocation(b *testing.B) {
+	for _, protocol := range benchProtocols {
+		for _, depth := range []int{1, 16} {
+			b.Run(fmt.Sprintf("%s/d%d", protocol.name, depth), func(b *testing.B) {
+				var p memory
+				p.open(b, benchHub(b), protocol.hello)
+				var calls [][]byte
+				for i := range depth {
+					calls = append(calls, []byte(strings.Replace(protocol.call, "10", fmt.Sprint(10+i), 1)))
+				}
+				b.ReportAllocs()
+				b.ResetTimer()
+				for n := 0; n < b.N; n += depth {
+					batch := calls[:min(depth, b.N-n)]
+					p.expect(len(batch), func() {
+						for _, call := range batch {
+							p.rcv.Receive(call, false)
+						}
+					})
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkGroup is an event for a group of 1,000, per delivery: taken one at a time, and sixteen.
+func BenchmarkGroup(b *testing.B) {
+	const members = 1000
+	for _, protocol := range benchProtocols {
+		for _, burst := range []int{1, 16} {
+			b.Run(fmt.Sprintf("%s/burst%d", protocol.name, burst), func(b *testing.B) {
+				hub := benchHub(b)
+				pipes := make([]memory, members)
+				for i := range pipes {
+					pipes[i].open(b, hub, protocol.hello)
+					pipes[i].done = nil
+				}
+				b.ReportAllocs()
+				b.ResetTimer()
+				for n := 0; n < b.N; n += members * burst {
+					for range burst {
+						if err := hub.Group("room").Send(b.Context(), "said", benchText); err != nil {
+							b.Fatal(err)
+						}
+					}
+					for i := range pipes {
+						pipes[i].take()
+					}
+				}
+			})
+		}
+	}
+}
