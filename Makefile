@@ -11,12 +11,12 @@ export GOFLAGS FUZZTIME
 # npm writes this file last; it is our mark of a finished installation.
 CLIENTS := interop/node_modules/.package-lock.json
 
-# The same for pip. Autobahn's cases and two of the living peers are in Python.
+# The same for pip. Autobahn's cases, two of the living peers and two SignalR clients are in Python.
 PYTHON := .tools/python/installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check test-go test-node test-browser test-autobahn autobahn test-peers peers lint bench fuzz fmt
+.PHONY: help demo test check test-go test-node test-browser test-autobahn autobahn test-peers peers test-clients interop-all lint bench fuzz fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ demo: ## Start the demo server on 127.0.0.1:8080 (ARGS="--listen host:port" for 
 	go build -o bin/parley ./cmd/parley
 	@exec bin/parley demo $(ARGS)
 
-test: check test-go test-node test-browser test-autobahn test-peers ## Run every test, stopping at the first that fails
+test: check test-go test-node test-browser test-autobahn test-peers test-clients ## Run every test, stopping at the first that fails
 
 check: ## Check formatting and run go vet
 	@scripts/formatted
@@ -53,6 +53,12 @@ test-peers: $(CLIENTS) ## Talk to other WebSocket implementations, 300 messages 
 
 peers: $(CLIENTS) $(PYTHON) ## The same with 10,000 messages each, and with the implementations in Go
 	@scripts/peers all
+
+test-clients: ## Run the SignalR clients that are not from npm against a hub (left out as above)
+	@scripts/unless-offline $(PYTHON) "the SignalR clients in Python" scripts/signalr-clients python
+
+interop-all: $(PYTHON) test-node test-browser ## Run every unmodified client against a hub, and leave none out
+	@scripts/signalr-clients python
 
 lint: check ## Run vet and staticcheck in every module
 	go run $(STATICCHECK) work

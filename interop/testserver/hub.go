@@ -17,6 +17,7 @@ func newHub(limits parley.Limits, log *slog.Logger) *parley.Hub {
 	addMethods(hub)
 	addMoods(hub)
 	addStreams(hub)
+	addGroups(hub)
 	return hub
 }
 
@@ -43,6 +44,7 @@ func addMethods(hub *parley.Hub) {
 	hub.Handle("tell", parley.Func(tell))
 	hub.Handle("burst", parley.Func(burst))
 	hub.Handle("ask", parley.Func(ask))
+	hub.Handle("me", parley.Func(me))
 }
 
 func echo(_ context.Context, call *parley.Call) error {

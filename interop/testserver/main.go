@@ -67,6 +67,9 @@ func newMux(hub *parley.Hub, limits parley.Limits) *http.ServeMux {
 	mux := http.NewServeMux()
 	plain.Mount(mux, "/plain", hub, nil)
 	signalr.Mount(mux, "/signalr", hub, &signalr.Options{ClientTimeout: limits.IdleTimeout})
+	private := guarded(signalr.Handler(hub, nil))
+	mux.Handle("/private/signalr", private)
+	mux.Handle("/private/signalr/negotiate", private)
 	socketio.Mount(mux, "/socket.io/", hub, &socketio.Options{
 		PingInterval: limits.KeepAlive,
 		PingTimeout:  limits.IdleTimeout,

@@ -1,0 +1,84 @@
+"""PyPI's signalrcore, unmodified, with calls that return."""
+
+import logging
+import uuid
+
+from signalrcore.hub_connection_builder import HubConnectionBuilder
+from signalrcore.types import HttpTransportType, HubProtocolEncoding
+
+from inbox import DEADLINE, Inbox
+
+WEBSOCKET = HttpTransportType.web_sockets
+EVENTS = HttpTransportType.server_sent_events
+POLLING = HttpTransportType.long_polling
+
+# Errors are what the tests are about; they need no log.
+logging.getLogger("SignalRCoreClient").setLevel(logging.CRITICAL)
+
+
+class HubFailure(Exception):
+    """What the hub answers a call that failed."""
+
+
+class CoreClient:
+    """A connection with inboxes for what may happen to it."""
+
+    def __init__(self, url, transport=WEBSOCKET, binary=False, reconnect=None, **options):
+        builder = HubConnectionBuilder().with_url(url, {"transport": transport, **options})
+        if binary:
+            builder = builder.with_hub_protocol(HubProtocolEncoding.binary)
+        if reconnect:
+            builder = builder.with_automatic_reconnect(reconnect)
+        self.connection = builder.build()
+        self.opened, self.closed, self.reconnected = Inbox(), Inbox(), Inbox()
+        self.connection.on_open(lambda: self.opened.put("opened"))
+        self.connection.on_close(lambda: self.closed.put("closed"))
+        self.connection.on_reconnect(lambda: self.reconnected.put("reconnected"))
+        self._calls = {}  # by id: where the answer goes
+        self._strays = Inbox()  # failures of streams and uploads
+        self.connection.on_error(
+            lambda m: self._calls.get(m.invocation_id, self._strays).put((False, m.error)))
+
+    def hears(self, name):
+        """Returns the inbox of an event; its items are lists of arguments."""
+        inbox = Inbox()
+        self.connection.on(name, inbox.put)
+        return inbox
+
+    def start(self):
+        self.connection.start()
+        self.opened.counts(1)
+
+    def begin(self, name, *args):
+        """Calls, and returns a function that waits for the answer."""
+        call, answer = str(uuid.uuid4()), Inbox()
+        self._calls[call] = answer
+        self.connection.invoke(name, list(args), lambda m: answer.put((True, m.result)), call)
+
+        def end(seconds=DEADLINE):
+            done, value = answer.counts(1, seconds=seconds)[0]
+            if not done:
+                raise HubFailure(value)
+            return value
+        return end
+
+    def call(self, name, *args):
+        return self.begin(name, *args)()
+
+    def stream(self, name, *args):
+        """Returns a stream's items once it has ended."""
+        items, end = [], Inbox()
+        handler = self.connection.stream(name, list(args))
+        self._calls[handler.invocation_id] = end
+        handler.subscribe({
+            "next": items.append,
+            "complete": lambda m: end.put((True, None)),
+            "error": lambda m: end.put((False, "cancelled")),
+        })
+        done, why = end.counts(1)[0]
+        if not done:
+            raise HubFailure(why)
+        return items
+
+    def stop(self):
+        self.connection.stop()
