@@ -45,8 +45,6 @@ const (
 	floorNet     = "floor-net"
 	parley       = "parley"
 	parleyAccept = "parley-accept"
-	old          = "old"
-	oldAccept    = "old-accept"
 	gws          = "gws"
 	gorilla      = "gorilla"
 	coder        = "coder"
@@ -57,6 +55,10 @@ const (
 	hubMsgpack   = "hub-msgpack"
 )
 
+// olds are Parley's servers as an older build of this program has them, by the names
+// under which they run.
+var olds = map[string]string{"old": parley, "old-accept": parleyAccept, "old-hub-json": hubJSON, "old-hub-msgpack": hubMsgpack}
+
 // NodeServer is the name of npm's ws, the one server that is not written in Go.
 const NodeServer = "ws"
 
@@ -66,6 +68,9 @@ func Without(cases []Case, kind Kind) []Case {
 }
 
 func (c *Case) script(server string) *load.Script {
+	if today, ok := olds[server]; ok {
+		server = today
+	}
 	switch {
 	case server == floor || server == floorNet:
 		return load.Raw(c.Size, c.Depth)

@@ -121,5 +121,10 @@ func hubCases() (cases []Case) {
 		cases = append(cases, Case{Name: fmt.Sprintf("hub/broadcast/125B/c1000/burst%d", burst), Kind: Broadcast,
 			Size: 125, Conns: 1000, Depth: burst, Servers: hubs})
 	}
+	for _, depth := range []int{1, 16} {
+		c := echo(125, 100, depth, hubs)
+		c.Name, c.Kind, c.Once = fmt.Sprintf("hub/calls/125B/c100/d%d", depth), Calls, true
+		cases = append(cases, c)
+	}
 	return append(cases, Case{Name: "hub/idle/c5000", Kind: Idle, Size: 125, Conns: 5000, Depth: 1, Servers: hubs})
 }

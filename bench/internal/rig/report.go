@@ -131,6 +131,8 @@ var sections = []section{
 	{"Group", "A call that sends an event to a group of 1,000, next to a `websocket.Set`: CPU per delivery.", regexp.MustCompile(`^hub/broadcast/`),
 		[]view{costs, beyond("Nanoseconds beyond the bare broadcast", CPU, "%.0f"), {"Deliveries per second", rate}, {"Server and client at work, %", atWork},
 			allocations}},
+	{"System calls of a hub", "For each invocation.", regexp.MustCompile(`^hub/calls/`),
+		[]view{{"", figureOf(SysCalls, "%.2f")}}},
 	{"Idle connections of a hub", "After one call each, in a group.", regexp.MustCompile(`^hub/idle/`),
 		[]view{{"Resident bytes per connection", figureOf(Resident, "%.0f")}, beyond("Resident bytes beyond a bare WebSocket", Resident, "%.0f"),
 			{"Live heap, bytes per connection", figureOf(Heap, "%.0f")}, {"Goroutines and bytes of stack per connection", stacks}}},

@@ -5,6 +5,7 @@ package rig
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,7 +23,7 @@ type Rig struct {
 	Cases       []Case
 	Repetitions int
 	Profiles    string    // folder for profiles of the servers; empty: none are made
-	Old         string    // another build of this program, whose Parley runs as "old" and "old-accept"; empty: none
+	Old         string    // another build of this program, whose Parley runs under names with "old"; empty: none
 	NodeDir     string    // where the server of npm's ws is; it must be installed
 	Progress    io.Writer // hears of every run
 
@@ -61,12 +62,9 @@ func Select(cases []Case, name *regexp.Regexp, may func(server string) bool) []C
 // AddOld lets an older build of Parley take part wherever Parley does.
 func AddOld(cases []Case) {
 	for i := range cases {
-		for _, s := range cases[i].Servers {
-			switch s {
-			case parley:
+		for _, old := range slices.Sorted(maps.Keys(olds)) {
+			if slices.Contains(cases[i].Servers, olds[old]) {
 				cases[i].Servers = append(cases[i].Servers, old)
-			case parleyAccept:
-				cases[i].Servers = append(cases[i].Servers, oldAccept)
 			}
 		}
 	}
@@ -176,12 +174,10 @@ func (r *Rig) one(c *Case, server string) (s Sample, err error) {
 	}
 	profile := r.profile(c, server)
 	command := c.command(r.program, server, profile)
-	switch server {
-	case old:
-		command = c.command(r.Old, parley, profile)
-	case oldAccept:
-		command = c.command(r.Old, parleyAccept, profile)
-	case nodeWS:
+	if today, ok := olds[server]; ok {
+		command = c.command(r.Old, today, profile)
+	}
+	if server == nodeWS {
 		command, c = c.nodeCommand(r.NodeDir), c.warmer()
 	}
 	p, err := start(command, serverCores)
