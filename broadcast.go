@@ -12,6 +12,7 @@ import (
 type broadcast struct {
 	name    string
 	values  []any // what to marshal; nil when args came from another node
+	shared  bool  // it goes to several connections
 	args    []encodedArgs
 	encoded []encodedMessage
 }
@@ -50,6 +51,7 @@ func (h *Hub) deliver(a *Audience, b *broadcast) error {
 	if len(members) == 0 {
 		return h.nobody(a, b)
 	}
+	b.shared = len(members) > 1
 	for _, s := range members {
 		if err := b.encode(s.protocol); err != nil {
 			return err
@@ -97,7 +99,7 @@ func (b *broadcast) encode(p wire.Protocol) error {
 	}
 	m := encodedMessage{protocol: p}
 	if len(data) > 0 {
-		m.message = &wire.Encoded{Data: data, Binary: p.Binary()}
+		m.message = &wire.Encoded{Data: data, Binary: p.Binary(), Kind: wire.Call, Shared: b.shared}
 	}
 	b.encoded = append(b.encoded, m)
 	return nil

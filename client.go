@@ -286,6 +286,10 @@ func (cl *Client) current() (*Session, error) {
 // variable out points to; a nil out discards it. The error is an *[Error] when
 // the hub failed the call, ErrTimeout, or ErrClosed when there is no
 // connection or it was lost; whether the hub saw the call is then unknown.
+//
+// An argument that is an iter.Seq[T] or an iter.Seq2[T, error] travels as a
+// stream, where the protocol can carry one (SignalR): its values go up while the
+// call runs. It is left at the next value once the call has been answered.
 func (cl *Client) Call(ctx context.Context, name string, out any, args ...any) error {
 	s, err := cl.current()
 	if err != nil {
@@ -298,20 +302,14 @@ func (cl *Client) Call(ctx context.Context, name string, out any, args ...any) e
 	return readAnswer(s.codec, answer, out)
 }
 
-// Send calls without waiting for, or wanting, an answer.
+// Send calls without waiting for, or wanting, an answer. Arguments are as for
+// Call.
 func (cl *Client) Send(ctx context.Context, name string, args ...any) error {
 	s, err := cl.current()
 	if err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	values, err := s.codec.Marshal(args...)
-	if err != nil {
-		return err
-	}
-	return s.send(&wire.Message{Kind: wire.Call, Name: name, Args: values})
+	return s.tell(ctx, name, args)
 }
 
 // Stream calls a handler that answers with a stream. Leaving the loop cancels
@@ -323,7 +321,7 @@ func (cl *Client) Stream(ctx context.Context, name string, args ...any) iter.Seq
 			yield(Value{}, err)
 			return
 		}
-		w, err := s.begin(wire.StreamCall, name, args)
+		w, err := s.begin(ctx, wire.StreamCall, name, args)
 		if err != nil {
 			yield(Value{}, err)
 			return

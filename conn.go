@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/parley-go/parley/wire"
 )
@@ -17,7 +19,8 @@ type Conn struct {
 	hub     *Hub
 	session *Session
 	user    string
-	request *http.Request
+
+	request atomic.Pointer[http.Request] // see Session.Renew
 
 	// guarded by mu
 	mu     sync.Mutex
@@ -35,8 +38,9 @@ func (c *Conn) Hub() *Hub { return c.hub }
 // decided.
 func (c *Conn) User() string { return c.user }
 
-// Request is the HTTP request that opened the connection, without its body.
-func (c *Conn) Request() *http.Request { return c.request }
+// Request is the HTTP request that opened the connection, or that has renewed
+// its credentials, without its body.
+func (c *Conn) Request() *http.Request { return c.request.Load() }
 
 // Transport names the transport of the moment, such as "websocket".
 func (c *Conn) Transport() string { return c.session.pipe.Transport() }
@@ -116,7 +120,8 @@ func (c *Conn) Value(key any) any {
 // into the variable out points to; a nil out discards it. Without a deadline
 // in ctx, Limits.AskTimeout applies. The error is an *[Error] when the client
 // failed the call, ErrTimeout, ErrClosed when the connection ended, or
-// ErrConnecting inside OnConnect.
+// ErrConnecting inside OnConnect. A handler that calls with its own ctx lets the
+// next call of its connection run meanwhile.
 func (c *Conn) Call(ctx context.Context, name string, out any, args ...any) error {
 	s := c.session
 	s.mu.Lock()
@@ -156,6 +161,11 @@ func (c *Conn) Close(reason string) {
 // ErrClosed.
 func (c *Conn) CloseNow() { c.session.cutOff() }
 
+// Expire closes the connection at that time, without an error and asking the
+// client back: its credentials are not valid any more. The zero time means
+// never. It may be called again; OnDisconnect is told ErrExpired.
+func (c *Conn) Expire(at time.Time) { c.session.Expire(at) }
+
 type userKey struct{}
 
 // WithUser returns a context that says who makes a request. HTTP middleware
@@ -168,4 +178,19 @@ func WithUser(ctx context.Context, id string) context.Context {
 func UserOf(ctx context.Context) string {
 	id, _ := ctx.Value(userKey{}).(string)
 	return id
+}
+
+type expiryKey struct{}
+
+// WithExpiry returns a context that says until when the credentials of a
+// request are valid. HTTP middleware calls it; see the protocols' options for
+// what becomes of connections whose time is over.
+func WithExpiry(ctx context.Context, at time.Time) context.Context {
+	return context.WithValue(ctx, expiryKey{}, at)
+}
+
+// ExpiryOf is what WithExpiry has put into ctx, or the zero time.
+func ExpiryOf(ctx context.Context) time.Time {
+	at, _ := ctx.Value(expiryKey{}).(time.Time)
+	return at
 }

@@ -78,6 +78,29 @@ func (name Stream[In, T]) Call(ctx context.Context, cl *Client, in In) iter.Seq2
 	}
 }
 
+// Upload is the name of a call from a client to the hub that brings many
+// values, one after the other, and returns one.
+type Upload[In, T, Out any] string
+
+// Handle answers the upload on a hub. items can be read once; one that fails
+// yields its error last. Leaving the loop over it ignores the rest.
+func (name Upload[In, T, Out]) Handle(h *Hub, fn func(ctx context.Context, c *Conn, in In, items iter.Seq2[T, error]) (Out, error)) {
+	h.Handle(string(name), &contract[In]{how: withResult, streams: 1, fn: func(ctx context.Context, call *Call, in In) error {
+		out, err := fn(ctx, call.Conn(), in, uploadOf[T](call, 0))
+		if err != nil {
+			return err
+		}
+		return call.Reply(out)
+	}})
+}
+
+// Call sends items to the hub and waits for its value. Once that has come, items
+// is left at its next value.
+func (name Upload[In, T, Out]) Call(ctx context.Context, cl *Client, in In, items iter.Seq[T]) (out Out, err error) {
+	err = cl.Call(ctx, string(name), &out, append(spread(in), items)...)
+	return out, err
+}
+
 // Event is the name of a message from the hub to clients.
 type Event[T any] string
 
@@ -117,15 +140,18 @@ func (name Ask[In, Out]) Handle(cl *Client, fn func(ctx context.Context, in In) 
 
 // contract is the Handler of a typed name.
 type contract[In any] struct {
-	how answers
-	fn  func(context.Context, *Call, In) error
+	how     answers
+	streams int // that a call brings
+	fn      func(context.Context, *Call, In) error
 }
 
 func typed[In any](how answers, fn func(context.Context, *Call, In) error) Handler {
-	return &contract[In]{how, fn}
+	return &contract[In]{how: how, fn: fn}
 }
 
 func (t *contract[In]) answers() answers { return t.how }
+
+func (t *contract[In]) brings() int { return t.streams }
 
 func (t *contract[In]) Handle(ctx context.Context, call *Call) error {
 	var in In

@@ -45,17 +45,22 @@ type Limits struct {
 	// one batch is being written, as much again may be on its way. The
 	// defaults are 1 MiB and 16,384.
 	QueueBytes, QueueMessages int
-	// Parallelism is how many calls of one connection run at a time; streams
-	// do not count. The default, 1, keeps a connection's calls in order.
+	// Parallelism is how many calls of one connection run at a time; streams,
+	// calls that bring streams, and handlers that have asked a client with
+	// their own ctx do not count. The default, 1, keeps a connection's calls in
+	// order.
 	Parallelism int
 	// WaitingCalls and WaitingBytes bound the calls of one connection that
 	// wait for their turn. At the limit its pipe is not read until half of
-	// them are done. While it is asked something, four times as many may wait,
-	// for its answer comes behind them. The defaults are 256 and 1 MiB.
+	// them are done. The defaults are 256 and 1 MiB.
 	WaitingCalls, WaitingBytes int
-	// Streams bounds the streams that one connection runs at a time. The
-	// default is 64.
+	// Streams bounds the streams that one connection runs at a time, and those
+	// that its calls have brought. The default is 64 of each.
 	Streams int
+	// UploadItems is how many values of a stream that a call has brought may
+	// wait for its handler. At the limit the connection's pipe is not read. The
+	// default is 10.
+	UploadItems int
 	// Groups bounds the groups one connection may be in. The default is 1,024.
 	Groups int
 	// KeepAlive is the time between two pings. The default is 15 seconds.
@@ -80,6 +85,7 @@ func (l *Limits) fill() {
 	l.WaitingCalls = orDefault(l.WaitingCalls, 256)
 	l.WaitingBytes = orDefault(l.WaitingBytes, 1<<20)
 	l.Streams = orDefault(l.Streams, 64)
+	l.UploadItems = orDefault(l.UploadItems, 10)
 	l.Groups = orDefault(l.Groups, 1024)
 	l.KeepAlive = orDefault(l.KeepAlive, 15*time.Second)
 	l.IdleTimeout = orDefault(l.IdleTimeout, 45*time.Second)

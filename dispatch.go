@@ -1,29 +1,32 @@
 package parley
 
 import (
-	"context"
-	"errors"
-	"runtime/debug"
+	"slices"
 	"sync"
 
 	"github.com/parley-go/parley/wire"
 )
 
 // dispatch runs the calls that come in on one connection: in order, a bounded
-// number at a time, each until its end.
+// number at a time, each until its end. Streams, and calls that bring streams,
+// begin in order too and then run beside the others.
+//
+// A call runs on the goroutine that received it where the pipe lends that,
+// unless its handler has been seen to take its time; else on one of its own.
 type dispatch struct {
 	session *Session // fixed after construction
 
 	mu         sync.Mutex
-	waiting    []*Call
-	bytes      int              // of the waiting calls
-	workers    int              // goroutines that run calls
-	streams    int              // goroutines that run streams
-	asking     int              // calls of this side that wait for the peer's answer
-	connecting bool             // OnConnect runs: calls wait, whatever the parallelism
-	active     map[string]*Call // running or waiting calls that have an ID
-	paused     bool             // the pipe was asked to pause
-	last       func()           // runs once all is done; set by finish
+	waiting    line
+	bytes      int     // of the waiting calls
+	workers    int     // places that are taken, of Limits.Parallelism
+	beside     int     // goroutines that run calls without a place
+	lent       *Call   // what the goroutine that receives is to begin with
+	loan       uint32  // counts the goroutines that were lent
+	connecting bool    // OnConnect runs: calls wait, whatever the parallelism
+	active     []*Call // running or waiting, that have an ID
+	paused     bool    // the pipe was asked to pause
+	last       func()  // runs once all is done; set by finish
 }
 
 // push takes a call: it runs at once if fewer than the allowed number run,
@@ -32,22 +35,26 @@ func (d *dispatch) push(c *Call) {
 	d.mu.Lock()
 	if d.last != nil {
 		d.mu.Unlock()
+		c.release()
 		return
 	}
 	if refusal := d.admit(c); refusal != nil {
 		d.mu.Unlock()
 		d.session.answer(c, refusal)
-		c.cancel(nil)
+		c.release()
 		return
 	}
 	if d.workers < d.session.core.limits.Parallelism && !d.connecting {
-		d.workers++
-		d.connecting = c.hook != nil
+		d.begin(c)
 		d.mu.Unlock()
-		go d.work(c) // ends when no call waits; Session.Closed waits for it
 		return
 	}
-	d.waiting = append(d.waiting, c)
+	if d.lent != nil {
+		c.loan = d.loan
+	} else {
+		c.own()
+	}
+	d.waiting.add(c)
 	d.bytes += c.size()
 	pause := !d.paused && d.crowded()
 	d.paused = d.paused || pause
@@ -57,126 +64,190 @@ func (d *dispatch) push(c *Call) {
 	}
 }
 
+// begin gives c a place, and a goroutine: the one that is lent, or its own. The
+// caller holds mu.
+func (d *dispatch) begin(c *Call) {
+	d.workers++
+	d.connecting = c.hook != nil
+	if d.lent == nil && c.quick() && d.session.lender != nil && d.session.lender.Lend(d.session) {
+		d.loan++
+		c.loan, d.lent = d.loan, c
+		return
+	}
+	c.own()
+	go d.work(c, 0) // ends when no call waits; Session.Closed waits for it
+}
+
+// workLent works on the goroutine that was lent.
+func (d *dispatch) workLent() {
+	d.mu.Lock()
+	c := d.lent
+	d.lent = nil
+	d.mu.Unlock()
+	if c != nil {
+		d.work(c, c.loan)
+	}
+}
+
 // admit notes the call's ID. Only streams insist on theirs being free:
 // Socket.IO clients may use an ack ID again.
 func (d *dispatch) admit(c *Call) error {
 	if c.ID == "" {
 		return nil
 	}
-	if _, taken := d.active[c.ID]; taken {
-		if c.stream {
-			return hubErrorf(wire.CodeDuplicate, "call ID %q is already in use", c.ID)
-		}
-		return nil
+	if c.stream && d.find(c.ID) != nil {
+		return hubErrorf(wire.CodeDuplicate, "call ID %q is already in use", c.ID)
 	}
-	if d.active == nil {
-		d.active = make(map[string]*Call)
-	}
-	d.active[c.ID] = c
+	d.active = append(d.active, c)
 	return nil
 }
 
-// crowded tells whether the pipe should pause. While the peer is asked
-// something, more may wait: its answer comes behind its calls.
+// find returns the running or waiting call of that ID. The caller holds mu.
+func (d *dispatch) find(id string) *Call {
+	for _, c := range d.active {
+		if c.ID == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// crowded tells whether the pipe should pause.
 func (d *dispatch) crowded() bool {
-	l, factor := &d.session.core.limits, 1
-	if d.asking > 0 {
-		factor = 4
-	}
-	return len(d.waiting) >= factor*l.WaitingCalls || d.bytes >= factor*l.WaitingBytes
+	l := &d.session.core.limits
+	return len(d.waiting.all()) >= l.WaitingCalls || d.bytes >= l.WaitingBytes
 }
 
-// ask notes that the peer is asked something, until the function it returns is
-// called.
-func (d *dispatch) ask() (answered func()) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.asking++
-	if d.paused && !d.crowded() {
-		d.paused = false
-		d.session.pause(false)
-	}
-	return d.answered
-}
-
-func (d *dispatch) answered() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.asking--
-	if !d.paused && d.crowded() {
-		d.paused = true
-		d.session.pause(true)
-	}
-}
-
-func (d *dispatch) work(c *Call) {
+// work runs c, and then what waits. loan is that of a goroutine that was lent,
+// else 0.
+func (d *dispatch) work(c *Call, loan uint32) {
 	defer func() { // c is nil unless a handler ended its goroutine, as t.FailNow does
 		if c == nil {
 			return
 		}
-		if c = d.next(); c != nil {
-			go d.work(c) // in place of the one that ends
+		if c = d.next(c, 0); c != nil {
+			go d.work(c, 0) // in place of the one that ends
 		}
 	}()
 	for c != nil {
-		d.run(c)
-		c = d.next()
+		if loan != 0 && !c.quick() {
+			d.keep()
+			go d.work(c, 0) // as this one
+			c = nil
+			return
+		}
+		d.run(c, loan)
+		c = d.next(c, loan)
 	}
 }
 
-// next takes the call whose turn it is, or ends the worker.
-func (d *dispatch) next() *Call {
+// keep makes what waits independent of the goroutine that was lent, which is
+// about to go.
+func (d *dispatch) keep() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.waiting) == 0 {
-		d.workers--
-		d.endIfDone()
-		return nil
-	}
-	return d.shift()
+	d.keepLocked()
 }
 
-// shift takes the first waiting call. The caller holds mu.
-func (d *dispatch) shift() *Call {
-	c := d.waiting[0]
-	d.waiting[0] = nil
-	d.waiting = d.waiting[1:]
+// keepLocked is keep for a caller that holds mu.
+func (d *dispatch) keepLocked() {
+	for _, c := range d.waiting.all() {
+		c.own()
+	}
+}
+
+// next gives back the place of done and takes the call whose turn it is, if
+// there is any.
+func (d *dispatch) next(done *Call, loan uint32) *Call {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case done.yielded:
+		d.beside--
+	case d.waiting.empty():
+		d.workers--
+	default:
+		return d.shift(loan)
+	}
+	d.endIfDone()
+	return nil
+}
+
+// shift takes the first waiting call, for a goroutine of that loan. The caller
+// holds mu.
+func (d *dispatch) shift(loan uint32) *Call {
+	c := d.waiting.take()
 	d.bytes -= c.size()
+	if c.loan != loan {
+		c.own()
+	}
 	l := &d.session.core.limits
-	if d.paused && len(d.waiting) <= l.WaitingCalls/2 && d.bytes <= l.WaitingBytes/2 {
+	if d.paused && len(d.waiting.all()) <= l.WaitingCalls/2 && d.bytes <= l.WaitingBytes/2 {
 		d.paused = false
 		d.session.pause(false)
 	}
 	return c
 }
 
-func (d *dispatch) run(c *Call) {
+// yield gives back the place of a call that goes on: it waits for its client,
+// whose answer may come behind other calls. The next may run meanwhile.
+func (d *dispatch) yield(c *Call) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c.yielded || c.besides() {
+		return
+	}
+	c.yielded = true
+	d.beside++
+	d.keepLocked()
+	if d.waiting.empty() || d.connecting {
+		d.workers--
+		return
+	}
+	go d.work(d.shift(0), 0) // ends when no call waits; Session.Closed waits for it
+}
+
+func (d *dispatch) run(c *Call, loan uint32) {
 	if c.hook != nil {
 		defer d.connected()
 		c.hook()
 		return
 	}
-	if !c.stream {
-		defer d.forget(c)
+	if c.besides() {
+		d.runBeside(c)
+		return
+	}
+	defer d.forget(c)
+	if loan == 0 {
 		d.session.serve(c)
 		return
 	}
-	if !d.startStream() {
+	d.session.serveTimed(c)
+}
+
+// besides tells whether the call needs no place.
+func (c *Call) besides() bool { return c.stream || len(c.uploads) > 0 }
+
+// runBeside runs a stream, or a call that brings streams, on a goroutine of its
+// own.
+func (d *dispatch) runBeside(c *Call) {
+	c.own()
+	if !d.startBeside() {
 		d.session.answer(c, hubErrorf(wire.CodeBusy, "too many streams on this connection"))
 		d.forget(c)
 		return
 	}
 	go func() { // ends with the stream; Session.Closed waits for it
-		defer d.endStream(c)
+		defer d.endBeside(c)
 		d.session.serve(c)
 	}()
 }
 
-func (d *dispatch) endStream(c *Call) {
+func (d *dispatch) endBeside(c *Call) {
 	d.forget(c)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.streams--
+	d.beside--
 	d.endIfDone()
 }
 
@@ -186,42 +257,46 @@ func (d *dispatch) connected() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.connecting = false
-	for len(d.waiting) > 1 && d.workers < d.session.core.limits.Parallelism {
+	for len(d.waiting.all()) > 1 && d.workers < d.session.core.limits.Parallelism {
 		d.workers++
-		go d.work(d.shift()) // ends when no call waits; Session.Closed waits for it
+		go d.work(d.shift(0), 0) // ends when no call waits; Session.Closed waits for it
 	}
 }
 
-// startStream reserves a place: streams run beside the ordered calls.
-func (d *dispatch) startStream() bool {
+// startBeside reserves a place beside the ordered calls.
+func (d *dispatch) startBeside() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.streams >= d.session.core.limits.Streams {
+	if d.beside >= d.session.core.limits.Streams {
 		return false
 	}
-	d.streams++
+	d.beside++
 	return true
 }
 
+// forget notes that a call has ended.
 func (d *dispatch) forget(c *Call) {
-	c.cancel(nil)
+	c.release()
 	if c.ID == "" {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.active[c.ID] == c {
-		delete(d.active, c.ID)
+	if i := slices.Index(d.active, c); i >= 0 {
+		d.active = slices.Delete(d.active, i, i+1)
+	}
+	if len(d.active) == 0 && cap(d.active) > keptCalls {
+		d.active = nil
 	}
 }
 
 // cancel ends the context of a running or waiting call.
 func (d *dispatch) cancel(id string) {
 	d.mu.Lock()
-	c := d.active[id]
+	c := d.find(id)
 	d.mu.Unlock()
 	if c != nil {
-		c.cancel(errCancelled)
+		c.ctx.stop(errCancelled)
 	}
 }
 
@@ -232,118 +307,51 @@ func (d *dispatch) finish(drain bool, last func()) (busy bool) {
 	defer d.mu.Unlock()
 	for _, c := range d.active {
 		if c.stream {
-			c.cancel(ErrClosed)
+			c.ctx.stop(ErrClosed)
 		}
 	}
 	if !drain {
-		d.waiting, d.bytes = nil, 0
+		for _, c := range d.waiting.all() {
+			c.release()
+		}
+		d.waiting, d.bytes = line{}, 0
 	}
 	d.last = last
-	busy = d.workers > 0 || d.streams > 0
+	busy = d.workers > 0 || d.beside > 0
 	d.endIfDone()
 	return busy
 }
 
 func (d *dispatch) endIfDone() {
-	if d.last != nil && d.workers == 0 && d.streams == 0 {
+	if d.last != nil && d.workers == 0 && d.beside == 0 {
 		go d.last() // the last goroutine of the session; the hub's Shutdown waits for it
 	}
 }
 
-var errCancelled = hubErrorf(wire.CodeCancelled, "the call was cancelled")
-
-// serve runs the handler of a call and answers it.
-func (s *Session) serve(c *Call) {
-	s.answer(c, s.handle(c))
+// line is calls in their order.
+type line struct {
+	calls []*Call
+	gone  int // of them
 }
 
-func (s *Session) handle(c *Call) error {
-	if !s.admitted() {
-		return ErrClosed
-	}
-	e := s.core.handlers.find(c.Name, s.opening.FoldNames)
-	if e == nil {
-		if c.unasked(errCancelled) {
-			return nil
-		}
-		return hubErrorf(wire.CodeNotFound, "no handler named %q", c.Name)
-	}
-	if e.name != "" {
-		c.Name = e.name
-	}
-	if c.stream && e.answers == withResult {
-		return errNotStream(c.Name)
-	}
-	if !c.stream && e.answers == withStream {
-		return errStreaming(c.Name)
-	}
-	if c.ctx.Err() != nil {
-		return context.Cause(c.ctx)
-	}
-	return s.protect(c.Name, func() error { return e.handler.Handle(c.ctx, c) })
-}
+const keptCalls = 8 // an emptied list keeps room for so many
 
-// protect runs user code; a panic becomes a logged error.
-func (s *Session) protect(name string, fn func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.core.log.Error("parley: handler panicked", "handler", name, "conn", s.id, "panic", p, "stack", string(debug.Stack()))
-			s.core.stats.panics.Add(1)
-			err = hubErrorf(wire.CodeInternal, failedSentence)
-		}
-	}()
-	return fn()
-}
+func (l *line) all() []*Call { return l.calls[l.gone:] }
 
-// answer tells the caller how the call ended, unless it has been told.
-func (s *Session) answer(c *Call, err error) {
-	if c.ctx != nil && context.Cause(c.ctx) == errCancelled {
-		err = cancelledAnswer(c)
-	}
-	m := &wire.Message{Kind: wire.Result, ID: c.ID, Name: c.Name}
-	if c.stream {
-		m.Kind = wire.End
-	}
-	if err != nil {
-		m.Err = s.report(c, err)
-	}
-	if c.replied || c.unasked(err) {
-		return
-	}
-	s.send(m)
-}
+func (l *line) empty() bool { return l.gone == len(l.calls) }
 
-// unasked tells whether the peer wants no word of how the call ended. Clients
-// hear of the failure even of a call that wants no answer, if their protocol
-// has words for that; a server does not.
-func (c *Call) unasked(err error) bool {
-	return c.ID == "" && (err == nil || c.session.conn == nil)
-}
+func (l *line) add(c *Call) { l.calls = append(l.calls, c) }
 
-// cancelledAnswer is how a cancelled call ends: a stream just ends, a plain
-// call says that there is no value.
-func cancelledAnswer(c *Call) error {
-	if c.stream {
-		return nil
+func (l *line) take() *Call {
+	c := l.calls[l.gone]
+	l.calls[l.gone] = nil
+	l.gone++
+	if !l.empty() {
+		return c
 	}
-	return errCancelled
-}
-
-// outward is the function of that name; an error whose own code panics is
-// logged as a panic of the handler.
-func (s *Session) outward(name string, err error) (e *wire.Error, meant bool) {
-	if s.protect(name, func() error { e, meant = outward(err, s.codec); return nil }) != nil {
-		return &wire.Error{Code: wire.CodeInternal, Message: failedSentence, Hub: true}, true
+	l.calls, l.gone = l.calls[:0], 0
+	if cap(l.calls) > keptCalls {
+		l.calls = nil
 	}
-	return e, meant
-}
-
-// report turns a handler's error into what the caller sees, and logs what the
-// caller must not see.
-func (s *Session) report(c *Call, err error) *wire.Error {
-	e, meant := s.outward(c.Name, err)
-	if !meant && s.ctx.Err() == nil && !errors.Is(err, ErrClosed) {
-		s.core.log.Error("parley: handler failed", "handler", c.Name, "conn", s.id, "error", err)
-	}
-	return e
+	return c
 }

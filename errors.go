@@ -55,6 +55,8 @@ var (
 	ErrConnecting = errors.New("parley: client is still connecting")
 	// ErrProtocol means that the peer broke the rules of its protocol.
 	ErrProtocol = wire.ErrProtocol
+	// ErrExpired means that the credentials of a client were not valid any more.
+	ErrExpired = errors.New("parley: credentials expired")
 	// ErrLimit means that a limit of the hub's options was reached.
 	ErrLimit = errors.New("parley: limit reached")
 )

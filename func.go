@@ -15,8 +15,9 @@ import (
 //	func([context.Context,] [*parley.Conn,] arguments…) ([result,] [error])
 //
 // The arguments are read by position and must be as many as the caller sent.
-// A result that is an iter.Seq[T] or an iter.Seq2[T, error] answers with a
-// stream. Func panics, naming the function, when the signature is another.
+// An argument that is an iter.Seq2[T, error] is a stream that the call brings; it
+// does not count among the others. A result that is an iter.Seq[T] or an
+// iter.Seq2[T, error] answers with a stream. Func panics, naming the function, when the signature is another.
 func Func(fn any) Handler {
 	v := reflect.ValueOf(fn)
 	if v.Kind() != reflect.Func || v.IsNil() {
@@ -43,6 +44,7 @@ type function struct {
 	ctx      bool // takes a context first
 	conn     bool // then a *Conn
 	args     []reflect.Type
+	uploads  int  // of args
 	result   bool // returns a value
 	err      bool // returns an error last
 	iterator bool // the value is an iterator
@@ -61,6 +63,9 @@ func (f *function) takeArguments(t reflect.Type) {
 	for ; i < t.NumIn(); i++ {
 		if t.In(i) == contextType || t.In(i) == connType {
 			panic(fmt.Sprintf("parley: Func of %v: context and *Conn come first, in this order", t))
+		}
+		if _, ok := isUpload(t.In(i)); ok {
+			f.uploads++
 		}
 		f.args = append(f.args, t.In(i))
 	}
@@ -93,6 +98,8 @@ func (f *function) answers() answers {
 	return withResult
 }
 
+func (f *function) brings() int { return f.uploads }
+
 func (f *function) Handle(ctx context.Context, call *Call) error {
 	in, err := f.arguments(ctx, call)
 	if err != nil {
@@ -114,8 +121,8 @@ func (f *function) Handle(ctx context.Context, call *Call) error {
 }
 
 func (f *function) arguments(ctx context.Context, call *Call) ([]reflect.Value, error) {
-	if call.Len() != len(f.args) {
-		return nil, argumentCount(call.Len(), len(f.args))
+	if want := len(f.args) - f.uploads; call.Len() != want {
+		return nil, argumentCount(call.Len(), want)
 	}
 	in := make([]reflect.Value, 0, len(f.args)+2)
 	if f.ctx {
@@ -124,12 +131,19 @@ func (f *function) arguments(ctx context.Context, call *Call) ([]reflect.Value, 
 	if f.conn {
 		in = append(in, reflect.ValueOf(call.Conn()))
 	}
-	for i, t := range f.args {
+	value, stream := 0, 0
+	for _, t := range f.args {
+		if _, ok := isUpload(t); ok {
+			in = append(in, uploadValue(call, stream, t))
+			stream++
+			continue
+		}
 		p := reflect.New(t)
-		if err := call.scan(i, p.Interface()); err != nil {
+		if err := call.scan(value, p.Interface()); err != nil {
 			return nil, err
 		}
 		in = append(in, p.Elem())
+		value++
 	}
 	return in, nil
 }

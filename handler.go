@@ -5,14 +5,15 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/parley-go/parley/wire"
 )
 
-// Handler answers calls. Handle runs on a goroutine of its own; for one
-// connection, calls run one after the other unless HubOptions.Parallelism says
-// otherwise. ctx ends when the caller cancels or the connection closes. The
-// returned error goes to the caller, see [Error].
+// Handler answers calls. For one connection, they run one after the other
+// unless Limits.Parallelism says otherwise; Handle may take its time and holds
+// up no other connection. ctx ends when the caller cancels or the connection
+// closes. The returned error goes to the caller, see [Error].
 type Handler interface {
 	Handle(ctx context.Context, call *Call) error
 }
@@ -28,13 +29,23 @@ type Call struct {
 	Name string // as registered
 	ID   string // the peer's name for this call; empty when no answer is wanted
 
+	// fixed after construction
 	session *Session
 	stream  bool
+	headers map[string]string
+	uploads []*waiter // the streams it brings
+	entry   *entry    // nil when there was none of that name
+	hook    func()    // what runs in place of a handler: the session's own work in call order
+
+	// owned by the handler
+	ctx     callContext
 	args    wire.Args
 	replied bool
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
-	hook    func() // what runs in place of a handler: the session's own work in call order
+
+	// guarded by dispatch.mu
+	owned   bool   // args are the call's own, not the pipe's
+	loan    uint32 // of the goroutine that was lent, and keeps args as they are until it returns
+	yielded bool   // it has given back its place
 }
 
 // size is about what a waiting call keeps in memory.
@@ -48,6 +59,30 @@ func (c *Call) Conn() *Conn { return c.session.conn }
 
 // Len is the number of arguments.
 func (c *Call) Len() int { return len(c.args.Values) }
+
+// Headers are those of the call, where the protocol has any (SignalR); nil when
+// there are none.
+func (c *Call) Headers() map[string]string { return c.headers }
+
+// own makes the arguments independent of the pipe's buffer.
+func (c *Call) own() {
+	if !c.owned {
+		c.args, c.owned, c.loan = c.args.Clone(), true, 0
+	}
+}
+
+// quick tells whether the call may run on a goroutine that was lent.
+func (c *Call) quick() bool {
+	return c.hook == nil && (c.entry == nil || !c.entry.slow(c.session.core.start))
+}
+
+// release lets go what only a call that runs needs.
+func (c *Call) release() {
+	c.ctx.end()
+	for _, w := range c.uploads {
+		c.session.asks.drop(w)
+	}
+}
 
 // Streaming tells whether the caller expects a stream: answer with Send, not
 // with Reply.
@@ -105,13 +140,13 @@ func (c *Call) Send(value any) error {
 		return errStreaming(c.Name)
 	}
 	if c.ctx.Err() != nil {
-		return context.Cause(c.ctx)
+		return context.Cause(&c.ctx)
 	}
 	args, err := c.session.codec.Marshal(value)
 	if err != nil {
 		return err
 	}
-	return c.session.sendWaiting(c.ctx, &wire.Message{Kind: wire.Item, ID: c.ID, Args: args})
+	return c.session.sendWaiting(&c.ctx, &wire.Message{Kind: wire.Item, ID: c.ID, Args: args})
 }
 
 // answers says how a handler answers, where that is known before it runs.
@@ -127,6 +162,7 @@ const (
 type answering interface {
 	Handler
 	answers() answers
+	brings() int // how many streams a call must bring; negative: any number
 }
 
 // entry is one registered handler with all middleware around it.
@@ -134,6 +170,26 @@ type entry struct {
 	name    string // empty for the handler of all other names
 	handler Handler
 	answers answers
+	uploads int          // how many streams a call must bring; negative: any number
+	until   atomic.Int64 // as long as it is taken for slow: nanoseconds since core.start
+}
+
+// A handler that takes longer than slowTime does not run on the goroutine of a
+// pipe's loop again for careTime.
+const (
+	slowTime = 300 * time.Microsecond
+	careTime = time.Second
+)
+
+func (e *entry) took(d time.Duration, start time.Time) {
+	if d > slowTime {
+		e.until.Store(int64(time.Since(start) + careTime))
+	}
+}
+
+func (e *entry) slow(start time.Time) bool {
+	until := e.until.Load()
+	return until != 0 && int64(time.Since(start)) < until
 }
 
 // registry holds handlers by name. Reading is lock-free.
@@ -197,9 +253,9 @@ func (r *registry) build() {
 }
 
 func (r *registry) wrap(h Handler) *entry {
-	e := &entry{handler: h}
+	e := &entry{handler: h, uploads: -1}
 	if a, ok := h.(answering); ok {
-		e.answers = a.answers()
+		e.answers, e.uploads = a.answers(), a.brings()
 	}
 	for i := len(r.wraps) - 1; i >= 0; i-- {
 		e.handler = r.wraps[i](e.handler)

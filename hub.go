@@ -112,7 +112,8 @@ func (h *Hub) NewSession(r *http.Request, pipe wire.Pipe, o *SessionOptions) (*S
 		return nil, ErrShutdown
 	}
 	s := newSession(h.core, pipe, o)
-	s.conn = &Conn{hub: h, session: s, user: UserOf(r.Context()), request: detached(r)}
+	s.conn = &Conn{hub: h, session: s, user: UserOf(r.Context())}
+	s.conn.request.Store(detached(r))
 	h.live[s] = struct{}{}
 	h.core.sessions.Add(1)
 	s.await(o)

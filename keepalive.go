@@ -27,7 +27,7 @@ func (s *Session) startClock() {
 
 // setClock sets the timer to the next deadline, if there is any.
 func (s *Session) setClock(now time.Time) {
-	if next := min(s.untilPing(now), s.untilIdle(now)); next < forever {
+	if next := min(s.untilPing(now), s.untilIdle(now), s.untilExpiry(now)); next < forever {
 		s.core.wheel.Reset(&s.timer, next)
 	}
 }
@@ -54,6 +54,29 @@ func (s *Session) untilIdle(now time.Time) time.Duration {
 	return limit - now.Sub(s.core.start.Add(time.Duration(heard)))
 }
 
+func (s *Session) untilExpiry(now time.Time) time.Duration {
+	at := s.expiry.Load()
+	if at == 0 {
+		return forever
+	}
+	return time.Duration(at) - now.Sub(s.core.start)
+}
+
+// Expire is [Conn.Expire].
+func (s *Session) Expire(at time.Time) {
+	if at.IsZero() {
+		s.expiry.Store(0)
+		return
+	}
+	s.expiry.Store(max(1, int64(at.Sub(s.core.start))))
+	s.mu.Lock()
+	running := s.phase == open
+	s.mu.Unlock()
+	if running { // before, Open sets the clock
+		s.core.wheel.Reset(&s.timer, 0)
+	}
+}
+
 // Heard notes a sign of life of the peer.
 func (s *Session) Heard() { s.heard.Store(int64(max(time.Since(s.core.start), 1))) }
 
@@ -76,6 +99,8 @@ func (s *Session) tick() {
 	switch {
 	case phase == shaking:
 		s.Fail(wire.Goodbye{Code: 1008, Reason: "handshake timeout", Failed: true}, ErrHandshake)
+	case phase == open && s.untilExpiry(now) <= 0:
+		s.Fail(wire.Goodbye{Code: 1000, Reconnect: true}, ErrExpired)
 	case phase == open && s.untilIdle(now) <= 0:
 		s.Fail(wire.Goodbye{Code: 1001, Reason: "not heard of in time", Failed: true, Reconnect: true}, ErrIdle)
 	case phase == open:

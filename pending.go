@@ -8,17 +8,18 @@ import (
 	"github.com/parley-go/parley/wire"
 )
 
-// pending holds the calls that wait for an answer of the peer, by ID. Hub and
-// client use the same.
+// pending holds the calls that wait for an answer of the peer, and the streams
+// that calls of the peer have brought, each by ID. Hub and client use the same.
 type pending struct {
-	mu     sync.Mutex
-	last   uint64
-	prefix string
-	calls  map[string]*waiter
-	ended  error // why no call can be added any more
+	mu      sync.Mutex
+	last    uint64
+	prefix  string
+	calls   map[string]*waiter
+	brought map[string]*waiter
+	ended   error // why no call can be added any more
 }
 
-// waiter is one call waiting for its answer.
+// waiter is one call waiting for its answer, or a stream waiting for its end.
 type waiter struct {
 	id    string
 	done  chan struct{} // closed when result and err are set
@@ -33,10 +34,9 @@ func (p *pending) add(stream bool, pause func(bool)) (*waiter, error) {
 	if p.ended != nil {
 		return nil, p.ended
 	}
-	p.last++
-	w := &waiter{id: p.prefix + strconv.FormatUint(p.last, 10), done: make(chan struct{})}
+	w := &waiter{id: p.nextIDLocked(), done: make(chan struct{})}
 	if stream {
-		w.items = &items{pause: pause, more: make(chan struct{}, 1)}
+		w.items = newItems(maxItems, pause)
 	}
 	if p.calls == nil {
 		p.calls = make(map[string]*waiter)
@@ -45,15 +45,49 @@ func (p *pending) add(stream bool, pause func(bool)) (*waiter, error) {
 	return w, nil
 }
 
-// resolve ends the call named id. Answers to unknown calls, which were
-// cancelled or never made, are ignored.
+// nextID is a name for a call or a stream of this side.
+func (p *pending) nextID() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.nextIDLocked()
+}
+
+// nextIDLocked is nextID for a caller that holds mu.
+func (p *pending) nextIDLocked() string {
+	p.last++
+	return p.prefix + strconv.FormatUint(p.last, 10)
+}
+
+// expect makes room for a stream that a call of the peer brings.
+func (p *pending) expect(id string, l *Limits, pause func(bool)) (*waiter, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.ended != nil:
+		return nil, p.ended
+	case len(p.brought) >= l.Streams:
+		return nil, hubErrorf(wire.CodeBusy, "too many streams on this connection")
+	case p.brought[id] != nil:
+		return nil, hubErrorf(wire.CodeDuplicate, "stream ID %q is already in use", id)
+	}
+	w := &waiter{id: id, done: make(chan struct{}), items: newItems(l.UploadItems, pause)}
+	if p.brought == nil {
+		p.brought = make(map[string]*waiter)
+	}
+	p.brought[id] = w
+	return w, nil
+}
+
+// resolve ends the call named id, or else the stream. Answers to unknown
+// calls, which were cancelled or never made, are ignored.
 func (p *pending) resolve(id string, args wire.Args, err error) {
-	if w := p.remove(id); w != nil {
+	if w := p.removeAny(id); w != nil {
 		w.args, w.err = args, err
 		close(w.done)
 	}
 }
 
+// remove takes the call named id out, if it still waits.
 func (p *pending) remove(id string) *waiter {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -62,10 +96,34 @@ func (p *pending) remove(id string) *waiter {
 	return w
 }
 
+func (p *pending) removeAny(id string) *waiter {
+	if w := p.remove(id); w != nil {
+		return w
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := p.brought[id]
+	delete(p.brought, id)
+	return w
+}
+
+// drop forgets a stream that nobody reads any more.
+func (p *pending) drop(w *waiter) {
+	p.mu.Lock()
+	if p.brought[w.id] == w {
+		delete(p.brought, w.id)
+	}
+	p.mu.Unlock()
+	w.items.close()
+}
+
 // item hands a stream's value to its reader.
 func (p *pending) item(id string, args wire.Args) {
 	p.mu.Lock()
 	w := p.calls[id]
+	if w == nil {
+		w = p.brought[id]
+	}
 	p.mu.Unlock()
 	if w != nil && w.items != nil {
 		w.items.put(args.Clone())
@@ -75,31 +133,51 @@ func (p *pending) item(id string, args wire.Args) {
 // end fails all calls, now and later.
 func (p *pending) end(err error) {
 	p.mu.Lock()
-	calls := p.calls
-	p.calls, p.ended = nil, err
+	calls, brought := p.calls, p.brought
+	p.calls, p.brought, p.ended = nil, nil, err
 	p.mu.Unlock()
-	for _, w := range calls {
-		w.err = err
-		close(w.done)
+	for _, some := range []map[string]*waiter{calls, brought} {
+		for _, w := range some {
+			w.err = err
+			close(w.done)
+		}
 	}
 }
 
-const maxItems = 256 // values of one stream that may wait for their reader before the pipe is paused
+const maxItems = 256 // values of a stream that answers a call of this side, as limit below
 
 // items are the values of a stream that wait for their reader.
 type items struct {
+	limit int // so many may wait before the pipe is paused
 	pause func(bool)
 	more  chan struct{} // has an element when values wait
 
 	mu     sync.Mutex
 	values []wire.Args
 	paused bool
+	closed bool // nobody reads any more
+}
+
+func newItems(limit int, pause func(bool)) *items {
+	return &items{limit: limit, pause: pause, more: make(chan struct{}, 1)}
+}
+
+// close drops what waits and what comes.
+func (it *items) close() {
+	it.mu.Lock()
+	it.closed = true
+	it.mu.Unlock()
+	it.takeAll()
 }
 
 func (it *items) put(a wire.Args) {
 	it.mu.Lock()
+	if it.closed {
+		it.mu.Unlock()
+		return
+	}
 	it.values = append(it.values, a)
-	full := len(it.values) >= maxItems && !it.paused
+	full := len(it.values) >= it.limit && !it.paused
 	it.paused = it.paused || full
 	it.mu.Unlock()
 	if full {

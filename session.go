@@ -22,6 +22,7 @@ type Session struct {
 	// fixed after construction
 	core   *core
 	pipe   wire.Pipe
+	lender wire.Lender // the pipe, if it lends its goroutine; else nil
 	id     string
 	conn   *Conn // nil on a Client
 	ctx    context.Context
@@ -38,6 +39,7 @@ type Session struct {
 	asks   pending
 	timer  wheel.Timer
 	pinged time.Time    // owned by the wheel once open
+	expiry atomic.Int64 // when the client's credentials expire, in nanoseconds since core.start; 0: never
 	heard  atomic.Int64 // when the peer was last heard of, in nanoseconds since core.start; 0 while its idle time does not count
 
 	mu      sync.Mutex
@@ -99,6 +101,7 @@ func newSession(c *core, pipe wire.Pipe, o *SessionOptions) *Session {
 		o = &SessionOptions{}
 	}
 	s := &Session{core: c, pipe: pipe, id: o.ID, late: o.Late}
+	s.lender, _ = pipe.(wire.Lender)
 	if s.id == "" {
 		s.id = NewID()
 	}
@@ -139,7 +142,7 @@ func (s *Session) Open(o Opening) {
 		s.connect()
 		return
 	}
-	s.calls.push(&Call{session: s, hook: s.connect})
+	s.calls.push(&Call{session: s, hook: s.connect, owned: true})
 }
 
 // connect asks OnConnect and then lets the queue flow.
@@ -267,8 +270,14 @@ func (s *Session) Receive(m *wire.Message) {
 }
 
 func (s *Session) called(m *wire.Message) {
-	c := &Call{Name: m.Name, ID: m.ID, session: s, stream: m.Kind == wire.StreamCall, args: m.Args.Clone()}
-	c.ctx, c.cancel = context.WithCancelCause(s.ctx)
+	c := &Call{Name: m.Name, ID: m.ID, session: s, stream: m.Kind == wire.StreamCall, args: m.Args, headers: m.Headers}
+	c.ctx.parent, c.ctx.call = s.ctx, c
+	c.entry = s.core.handlers.find(m.Name, s.opening.FoldNames)
+	if err := s.bring(c, m.Streams); err != nil {
+		s.answer(c, err)
+		c.release()
+		return
+	}
 	s.calls.push(c)
 }
 
@@ -279,6 +288,10 @@ func (s *Session) answered(m *wire.Message) {
 	}
 	s.asks.resolve(m.ID, m.Args.Clone(), nil)
 }
+
+// Work runs the calls that have come by the Receive of the moment, on the
+// goroutine that the pipe has lent: see [wire.Lender].
+func (s *Session) Work() { s.calls.workLent() }
 
 func (s *Session) peerClosed(bye wire.Goodbye) {
 	var reason error
@@ -311,7 +324,7 @@ func (s *Session) send(m *wire.Message) error {
 	if err != nil || len(data) == 0 {
 		return err
 	}
-	return s.enqueue(&wire.Encoded{Data: data, Binary: s.protocol.Binary()}, closeSlow, "")
+	return s.enqueue(&wire.Encoded{Data: data, Binary: s.protocol.Binary(), Kind: m.Kind}, closeSlow, "")
 }
 
 // sendWaiting is send for a stream's value, which waits for room.
@@ -320,7 +333,7 @@ func (s *Session) sendWaiting(ctx context.Context, m *wire.Message) error {
 	if err != nil || len(data) == 0 {
 		return err
 	}
-	if err := s.queue.putWaiting(ctx, &wire.Encoded{Data: data, Binary: s.protocol.Binary()}); err != nil {
+	if err := s.queue.putWaiting(ctx, &wire.Encoded{Data: data, Binary: s.protocol.Binary(), Kind: m.Kind}); err != nil {
 		return err
 	}
 	s.pipe.Wake()
@@ -393,10 +406,10 @@ func (s *Session) goodbye(bye wire.Goodbye) *wire.Encoded {
 		return &wire.Encoded{Data: s.late} // s.protocol belongs to an Open that may be running
 	}
 	data, err := s.protocol.Append(nil, &wire.Message{Kind: wire.Close, Bye: bye})
-	if err != nil {
+	if err != nil || len(data) == 0 {
 		return nil
 	}
-	return s.encoded(data)
+	return &wire.Encoded{Data: data, Binary: s.protocol.Binary(), Kind: wire.Close}
 }
 
 // Closed is the pipe's last call: see [wire.Receiver].
@@ -460,8 +473,10 @@ func (s *Session) pause(on bool) {
 
 // call asks the peer and waits for the answer.
 func (s *Session) call(ctx context.Context, name string, args []any) (wire.Args, error) {
-	defer s.calls.ask()()
-	w, err := s.begin(wire.Call, name, args)
+	if c := callOf(ctx); c != nil {
+		c.session.calls.yield(c)
+	}
+	w, err := s.begin(ctx, wire.Call, name, args)
 	if err != nil {
 		return wire.Args{}, err
 	}
@@ -475,7 +490,8 @@ func (s *Session) call(ctx context.Context, name string, args []any) (wire.Args,
 }
 
 // begin sends a call that wants an answer.
-func (s *Session) begin(kind wire.Kind, name string, args []any) (*waiter, error) {
+func (s *Session) begin(ctx context.Context, kind wire.Kind, name string, args []any) (*waiter, error) {
+	args, uploads := s.uploads(args)
 	values, err := s.codec.Marshal(args...)
 	if err != nil {
 		return nil, err
@@ -484,11 +500,30 @@ func (s *Session) begin(kind wire.Kind, name string, args []any) (*waiter, error
 	if err != nil {
 		return nil, err
 	}
-	if err := s.send(&wire.Message{Kind: kind, ID: w.id, Name: name, Args: values}); err != nil {
+	m := &wire.Message{Kind: kind, ID: w.id, Name: name, Args: values, Headers: headersOf(ctx), Streams: ids(uploads)}
+	if err := s.send(m); err != nil {
 		s.asks.remove(w.id)
 		return nil, err
 	}
+	s.upload(uploads, w.done)
 	return w, nil
+}
+
+// tell sends a call that wants no answer.
+func (s *Session) tell(ctx context.Context, name string, args []any) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	args, uploads := s.uploads(args)
+	values, err := s.codec.Marshal(args...)
+	if err != nil {
+		return err
+	}
+	err = s.send(&wire.Message{Kind: wire.Call, Name: name, Args: values, Headers: headersOf(ctx), Streams: ids(uploads)})
+	if err == nil {
+		s.upload(uploads, nil)
+	}
+	return err
 }
 
 // abandon tells the peer that the answer is no longer wanted.
@@ -510,11 +545,19 @@ func callEnded(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// Request is the HTTP request that opened the connection, without its body;
-// nil on a [Client].
+// Request is the HTTP request that opened the connection, or renewed it last,
+// without its body; nil on a [Client].
 func (s *Session) Request() *http.Request {
 	if s.conn == nil {
 		return nil
 	}
-	return s.conn.request
+	return s.conn.Request()
+}
+
+// Renew makes r the connection's request, for instance because it has brought
+// fresh credentials. User and groups stay as they are.
+func (s *Session) Renew(r *http.Request) {
+	if s.conn != nil {
+		s.conn.request.Store(detached(r))
+	}
 }

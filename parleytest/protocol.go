@@ -20,6 +20,9 @@ type message struct {
 	Args []json.RawMessage `json:",omitempty"`
 	Err  *failure          `json:",omitempty"`
 	Bye  *wire.Goodbye     `json:",omitempty"`
+
+	Streams []string          `json:",omitempty"`
+	Headers map[string]string `json:",omitempty"`
 }
 
 type failure struct {
@@ -35,7 +38,7 @@ func (protocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
 	if m.Kind == 0 || m.Kind > wire.Close {
 		return dst, nil
 	}
-	out := message{Kind: m.Kind, ID: m.ID, Name: m.Name}
+	out := message{Kind: m.Kind, ID: m.ID, Name: m.Name, Streams: m.Streams, Headers: m.Headers}
 	for _, v := range m.Args.Values {
 		out.Args = append(out.Args, v)
 	}
@@ -57,7 +60,7 @@ func (protocol) Parse(data []byte, m *wire.Message) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return err
 	}
-	m.Kind, m.ID, m.Name = in.Kind, in.ID, in.Name
+	m.Kind, m.ID, m.Name, m.Streams, m.Headers = in.Kind, in.ID, in.Name, in.Streams, in.Headers
 	for _, v := range in.Args {
 		m.Args.Values = append(m.Args.Values, v)
 	}

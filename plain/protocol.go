@@ -2,6 +2,7 @@ package plain
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 
 	"github.com/parley-go/parley/wire"
@@ -22,6 +23,9 @@ func (protocol) Binary() bool { return false }
 
 // Append implements [wire.Protocol].
 func (protocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
+	if len(m.Streams) > 0 {
+		return dst, errors.New("plain: a call brings no streams")
+	}
 	switch m.Kind {
 	case wire.Call:
 		if m.ID == "" {

@@ -27,6 +27,9 @@ func (protocol) Binary() bool { return false }
 func (p protocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
 	switch m.Kind {
 	case wire.Call:
+		if len(m.Streams) > 0 {
+			return dst, errors.New("socketio: a call brings no streams")
+		}
 		if isReserved(m.Name) {
 			return dst, fmt.Errorf("socketio: the event name %q is reserved", m.Name)
 		}

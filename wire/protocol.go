@@ -75,10 +75,23 @@ type Pipe interface {
 	CloseNow()
 }
 
+// Lender is a [Pipe] that can spare the goroutine on which it calls Receive.
+type Lender interface {
+	// Lend has w.Work run on that goroutine once Receive has returned, and
+	// tells whether it will. Work may block: the pipe goes on elsewhere. Until
+	// it has returned, the data of that Receive stays as it is. Lend is called
+	// inside Receive only, by whoever Receive is called on or what it calls.
+	Lend(w Worker) bool
+}
+
+// Worker is what a [Lender] lends its goroutine to.
+type Worker interface{ Work() }
+
 // Receiver is what stands above a [Pipe].
 type Receiver interface {
 	// Receive takes one message of the transport. It does not block. data is
-	// the pipe's again when Receive returns. Calls are made one at a time.
+	// the pipe's again when Receive returns, or the Work of a [Lender] does.
+	// Calls are made one at a time, but may overlap with that Work.
 	Receive(data []byte, binary bool)
 
 	// Take appends to batch what waits to be sent, in order, and returns it;
