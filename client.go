@@ -39,6 +39,13 @@ type Backoff struct {
 	Off      bool          // do not reconnect
 	Min, Max time.Duration // zero means 500 ms and 30 s
 	Attempts int           // in a row, then the client ends; zero means no limit
+
+	// Delays, unless empty, are the waits before each attempt after a loss, in
+	// place of Min; when as many attempts have failed, the client ends. A
+	// random part is added to each, up to half of it and at least up to a
+	// second, as a server that starts again meets all of its clients at once.
+	// A connection that did not last for Max does not start them anew.
+	Delays []time.Duration
 }
 
 // lasting is how long a connection has to last to count as a success: a server
@@ -46,6 +53,10 @@ type Backoff struct {
 func (b *Backoff) lasting() time.Duration { return orDefault(b.Max, 30*time.Second) }
 
 func (b *Backoff) wait(attempt int) time.Duration {
+	if last := len(b.Delays) - 1; last >= 0 {
+		d := b.Delays[min(attempt, last)]
+		return d + rand.N(max(d/2, time.Second)+1)
+	}
 	low, high := orDefault(b.Min, 500*time.Millisecond), b.lasting()
 	ceiling := high
 	if attempt < 30 && low<<attempt > 0 {
@@ -193,7 +204,11 @@ func (cl *Client) reconnect() {
 	defer cl.tasks.Done()
 	b := &cl.opts.Reconnect
 	err := ErrClosed
-	for n := cl.nextAttempt(); b.Attempts == 0 || n < b.Attempts; n = cl.nextAttempt() {
+	for tried := 0; ; tried++ {
+		n := cl.nextAttempt()
+		if b.spent(n, tried) || tried > 0 && cl.shownTheDoor() {
+			break
+		}
 		if !sleep(cl.core.ctx, b.wait(n)) {
 			return
 		}
@@ -203,6 +218,20 @@ func (cl *Client) reconnect() {
 		cl.core.log.Debug("parley: reconnect failed", "attempt", n+1, "error", err)
 	}
 	cl.finish(err)
+}
+
+// spent tells whether there are no more attempts, after so many since the loss
+// and so many in a row.
+func (b *Backoff) spent(inRow, sinceLoss int) bool {
+	return b.Attempts > 0 && inRow >= b.Attempts || len(b.Delays) > 0 && sinceLoss >= len(b.Delays)
+}
+
+// shownTheDoor tells whether the server of the last attempt has said goodbye
+// and does not want this client back.
+func (cl *Client) shownTheDoor() bool {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return cl.bye != nil && !cl.bye.Reconnect
 }
 
 // nextAttempt is the number of attempts in a row, before the next.

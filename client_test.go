@@ -11,6 +11,7 @@ import (
 
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/parleytest"
+	"github.com/parley-go/parley/wire"
 )
 
 func TestAClientComesBackAfterALoss(t *testing.T) {
@@ -96,6 +97,88 @@ func TestBackoffIsFullJitterWithACeiling(t *testing.T) {
 		}
 		if late := waits[10:]; slices.Max(late) < 10*time.Second || slices.Min(late) > 10*time.Second {
 			t.Errorf("no jitter: waits between %v and %v", slices.Min(late), slices.Max(late))
+		}
+		must(t, cl.Close(t.Context()))
+	})
+}
+
+// losing is a client whose every connection lasts so long; dial tells how an
+// attempt ends.
+func losing(lasts time.Duration, b parley.Backoff, dial func(cl *parley.Client) error) *parley.Client {
+	return parley.NewClient(func(_ context.Context, cl *parley.Client) (*parley.Session, error) {
+		if err := dial(cl); err != nil {
+			return nil, err
+		}
+		s := cl.NewSession(&still{}, nil)
+		s.Open(parley.Opening{Protocol: parleytest.Protocol})
+		time.AfterFunc(lasts, func() { s.Closed(errors.New("lost")) })
+		return s, nil
+	}, &parley.ClientOptions{Reconnect: b})
+}
+
+func TestDelaysOfReconnects(t *testing.T) {
+	delays := []time.Duration{0, 2 * time.Second, 10 * time.Second, 30 * time.Second}
+	for _, c := range []struct {
+		name     string
+		lasts    time.Duration
+		fail     map[int]bool // attempts, Connect being the first
+		earliest []time.Duration
+	}{
+		{"nobody there", time.Minute, map[int]bool{2: true, 3: true, 4: true, 5: true}, delays},
+		{"one connection between", time.Minute, map[int]bool{2: true, 4: true, 5: true, 6: true, 7: true},
+			append([]time.Duration{0, 2 * time.Second}, delays...)},
+		{"one that does not last", time.Second, map[int]bool{3: true, 4: true, 5: true, 6: true},
+			append(delays, 30*time.Second)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var waits []time.Duration
+			var last time.Time
+			n := 0
+			refused := errors.New("refused")
+			cl := losing(c.lasts, parley.Backoff{Delays: delays}, func(*parley.Client) error {
+				if n++; n > 1 {
+					waits = append(waits, time.Since(last))
+				}
+				if last = time.Now(); c.fail[n] {
+					return refused
+				}
+				last = last.Add(c.lasts)
+				return nil
+			})
+			must(t, cl.Connect(t.Context()))
+			<-cl.Done()
+			if !errors.Is(cl.Err(), refused) || len(waits) != len(c.earliest) {
+				t.Fatalf("%s: ended with %v after %v, want %d attempts", c.name, cl.Err(), waits, len(c.earliest))
+			}
+			for i, w := range waits {
+				if low := c.earliest[i]; w < low || w > low+max(low/2, time.Second) {
+					t.Errorf("%s: attempt %d waited %v, want %v and up to half of it", c.name, i, w, low)
+				}
+			}
+			must(t, cl.Close(t.Context()))
+		})
+	}
+}
+
+// TestAServerMayRefuseAReconnectForGood: a goodbye without Reconnect counts
+// also when it comes before the connection is one.
+func TestAServerMayRefuseAReconnectForGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, refused := 0, errors.New("refused")
+		cl := losing(time.Second, parley.Backoff{}, func(cl *parley.Client) error {
+			if n++; n == 1 {
+				return nil
+			}
+			s := cl.NewSession(&still{}, nil)
+			s.Open(parley.Opening{Protocol: parleytest.Protocol})
+			s.Receive(&wire.Message{Kind: wire.Close, Bye: wire.Goodbye{Code: 1008, Failed: true, Reconnect: n == 2}})
+			s.Closed(nil)
+			return refused
+		})
+		must(t, cl.Connect(t.Context()))
+		<-cl.Done()
+		if n != 3 || !errors.Is(cl.Err(), refused) {
+			t.Errorf("ended with %v after %d attempts, want 3", cl.Err(), n)
 		}
 		must(t, cl.Close(t.Context()))
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -127,21 +128,32 @@ func (o *Options) handler() *websocket.Handler {
 	}
 }
 
-// Dialing says how a client reaches its server.
+// Dialing says how a client reaches its server: see websocket.DialOptions.
 type Dialing struct {
-	Header    http.Header
-	TLSConfig *tls.Config
-	NetDial   func(ctx context.Context, network, addr string) (net.Conn, error)
+	Header       http.Header
+	TLSConfig    *tls.Config
+	NetDial      func(ctx context.Context, network, addr string) (net.Conn, error)
+	Proxy        func(*http.Request) (*url.URL, error)
+	Jar          http.CookieJar
+	MaxRedirects int
 }
 
-// DialWebSocket opens a WebSocket to a server.
-func DialWebSocket(ctx context.Context, url string, d *Dialing, o *Options) (*WebSocket, error) {
-	c, err := o.handler().Dial(ctx, url, &websocket.DialOptions{
-		Header:    d.Header,
-		TLSConfig: d.TLSConfig,
-		NetDial:   d.NetDial,
-		Limits:    o.limits(orDefault(o.MaxMessageBytes, 1<<20)),
+// DialWebSocket opens a WebSocket to a server. The error is a *StatusError when
+// the server has answered something else.
+func DialWebSocket(ctx context.Context, address string, d *Dialing, o *Options) (*WebSocket, error) {
+	c, err := o.handler().Dial(ctx, address, &websocket.DialOptions{
+		Header:       d.Header,
+		TLSConfig:    d.TLSConfig,
+		NetDial:      d.NetDial,
+		Proxy:        d.Proxy,
+		Jar:          d.Jar,
+		MaxRedirects: d.MaxRedirects,
+		Limits:       o.limits(orDefault(o.MaxMessageBytes, 1<<20)),
 	})
+	var refused *websocket.HandshakeError
+	if errors.As(err, &refused) && refused.Response != nil {
+		err = &StatusError{Code: refused.Response.StatusCode, Err: err}
+	}
 	if err != nil {
 		return nil, err
 	}
