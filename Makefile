@@ -14,6 +14,9 @@ CLIENTS := interop/node_modules/.package-lock.json
 # The same for pip. Autobahn's cases, two of the living peers and two SignalR clients are in Python.
 PYTHON := .tools/python/installed
 
+# And for Maven.
+JAVA := interop/java/target/installed
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test check test-go test-node test-browser test-autobahn autobahn test-peers peers test-clients interop-all lint bench fuzz fmt
@@ -56,9 +59,11 @@ peers: $(CLIENTS) $(PYTHON) ## The same with 10,000 messages each, and with the 
 
 test-clients: ## Run the SignalR clients that are not from npm against a hub (left out as above)
 	@scripts/unless-offline $(PYTHON) "the SignalR clients in Python" scripts/signalr-clients python
+	@scripts/unless-offline $(JAVA) "the SignalR client in Java" scripts/signalr-clients java
 
-interop-all: $(PYTHON) test-node test-browser ## Run every unmodified client against a hub, and leave none out
+interop-all: $(PYTHON) $(JAVA) test-node test-browser ## Run every unmodified client against a hub, and leave none out
 	@scripts/signalr-clients python
+	@scripts/signalr-clients java
 
 lint: check ## Run vet and staticcheck in every module
 	go run $(STATICCHECK) work
@@ -78,3 +83,6 @@ $(CLIENTS): interop/package.json interop/package-lock.json
 
 $(PYTHON): interop/requirements.txt scripts/python
 	@scripts/python $@
+
+$(JAVA): interop/java/pom.xml scripts/java
+	@scripts/java $@

@@ -1,0 +1,16 @@
+package parley;
+
+import com.microsoft.signalr.TransportEnum;
+
+/** Runs Microsoft's Java client against a hub, in every way it can connect. */
+public final class Main {
+  public static void main(String[] args) throws Exception {
+    Server server = new Server("--keepalive", "200ms", "--idle", "3s");
+    Checks checks = new Checks();
+    new Scenarios(server, TransportEnum.WEBSOCKETS, "websocket").run(checks);
+    server.stop();
+    System.exit(checks.end());
+  }
+
+  private Main() {}
+}
