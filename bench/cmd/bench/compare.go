@@ -33,7 +33,7 @@ func (o *options) parse(args []string) error {
 	flags.StringVar(&o.profiles, "profile", "", "folder for profiles of the servers: NAME.cpu, and NAME.heap with their allocations")
 	flags.DurationVar(&o.measure, "measure", 0, "how long to measure each case; profiles need seconds")
 	flags.StringVar(&o.old, "old", "", "an older build of this program, to compare with")
-	flags.StringVar(&o.node, "node", "bench/node", "folder of the server of npm's ws")
+	flags.StringVar(&o.node, "node", "bench/node", "folder of the servers for Node")
 	flags.StringVar(&o.out, "o", "", "file for the report, beside standard output")
 	flags.StringVar(&o.raw, "json", "", "file for all samples")
 	flags.IntVar(&o.repetitions, "n", 0, "repetitions; default 3, or 1 with -short")
@@ -106,9 +106,9 @@ func (o *options) cases() (cases []rig.Case, leftOut []string, err error) {
 	runs := servers.Names()
 	if usesNode(cases) && !o.list {
 		if err := rig.InstallNode(o.node, os.Stderr); err != nil {
-			leftOut = append(leftOut, fmt.Sprintf("npm's ws: %v", err))
+			leftOut = append(leftOut, fmt.Sprintf("npm's ws and socket.io: %v", err))
 		} else {
-			runs = append(runs, rig.NodeServer)
+			runs = append(runs, rig.NodeServers()...)
 		}
 	}
 	cases = rig.Select(cases, regexp.MustCompile(""), func(s string) bool { return o.list || slices.Contains(runs, s) })
@@ -129,7 +129,9 @@ func (o *options) cases() (cases []rig.Case, leftOut []string, err error) {
 }
 
 func usesNode(cases []rig.Case) bool {
-	return slices.ContainsFunc(cases, func(c rig.Case) bool { return slices.Contains(c.Servers, rig.NodeServer) })
+	return slices.ContainsFunc(cases, func(c rig.Case) bool {
+		return slices.ContainsFunc(c.Servers, func(s string) bool { return slices.Contains(rig.NodeServers(), s) })
+	})
 }
 
 // write prints the figures, and writes the files that are asked for.

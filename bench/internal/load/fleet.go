@@ -97,21 +97,21 @@ func (f *Fleet) connect(to netip.AddrPort, path string) error {
 	if f.script.raw > 0 {
 		return nil
 	}
-	_, err = unix.Write(fd, request(to, path, f.script.offer))
+	_, err = unix.Write(fd, request(to, path+f.script.query(), f.script.offer))
 	return err
 }
 
 // settle reads the answer to the handshake and makes the socket one that does not block.
 func (f *Fleet) settle(c *conn) error {
 	if f.script.raw == 0 {
-		answer, err := readResponse(c.fd)
+		answer, rest, err := readResponse(c.fd)
 		if err != nil {
 			return err
 		}
 		if err := f.script.accept(answer); err != nil {
 			return err
 		}
-		if err := f.script.hub.greet(c.fd); err != nil {
+		if err := f.script.hub.greet(c.fd, rest); err != nil {
 			return err
 		}
 	}

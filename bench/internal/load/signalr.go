@@ -6,25 +6,6 @@ import (
 	"slices"
 )
 
-// hub is what a hub protocol adds to a script.
-type hub struct {
-	hello   []byte  // frames that the client sends when the WebSocket is open
-	welcome []byte  // what the server answers, before anything else
-	publish *Script // of the one connection that publishes
-}
-
-// publication is the script of who publishes: the same, unless a hub has another.
-func (s *Script) publication() *Script {
-	if s.hub == nil {
-		return s
-	}
-	return s.hub.publish
-}
-
-// ids is how many IDs the calls of a connection go through. All are equally long,
-// and more than are ever in flight.
-const ids = 64
-
 // SignalR is the script for calls of a method "echo" with a string of size bytes, up
 // to burst of them in flight, in SignalR's JSON or MessagePack as the npm client
 // writes them. Who publishes calls "say", which is not answered, and the others get
@@ -35,33 +16,7 @@ func SignalR(size, burst int, messagePack bool) *Script {
 	if messagePack {
 		d, kind = messagePackHub{}, binary2
 	}
-	text := string(Echo(size, 1).Messages[0])
-	h := &hub{hello: d.hello(), welcome: []byte("{}\x1e")}
-	calls := &Script{burst: burst, hub: h}
-	for i := range ids {
-		id := fmt.Sprint(10 + i)
-		calls.Messages = append(calls.Messages, d.call(id, text))
-		calls.answers = append(calls.answers, d.result(id, text))
-	}
-	h.publish = &Script{burst: burst, hub: h, Messages: [][]byte{d.say(text)}, answers: [][]byte{d.said(text)}}
-	for _, s := range []*Script{calls, h.publish} {
-		s.answer = len(s.answers[0])
-		var frames [][]byte
-		for _, m := range s.Messages {
-			frames = append(frames, appendMessage(nil, kind, m))
-		}
-		s.lay(frames)
-	}
-	return calls
-}
-
-// dialect is a hub protocol of SignalR, as far as the rig speaks it.
-type dialect interface {
-	hello() []byte // the handshake and the first ping, as frames
-	call(id, text string) []byte
-	result(id, text string) []byte
-	say(text string) []byte
-	said(text string) []byte
+	return hubScript(size, burst, d, kind, &hub{welcome: []byte("{}\x1e")})
 }
 
 type jsonHub struct{}

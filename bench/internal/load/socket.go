@@ -85,47 +85,63 @@ func readSome(fd int, p []byte) (int, error) {
 
 var endOfHeader = []byte("\r\n\r\n")
 
-// readResponse reads the answer to a handshake from a socket that blocks.
-func readResponse(fd int) ([]byte, error) {
+// readResponse reads the answer to a handshake, and what came with it, from a socket
+// that blocks.
+func readResponse(fd int) (header, rest []byte, err error) {
 	var got []byte
 	buf := make([]byte, 4096)
-	for !bytes.Contains(got, endOfHeader) {
+	for {
 		n, err := readSome(fd, buf)
 		if err != nil {
-			return nil, fmt.Errorf("%w after %q", err, got)
+			return nil, nil, fmt.Errorf("%w after %q", err, got)
 		}
 		got = append(got, buf[:n]...)
+		if end := bytes.Index(got, endOfHeader); end >= 0 {
+			end += len(endOfHeader)
+			return got[:end], got[end:], nil
+		}
 	}
-	if !bytes.HasSuffix(got, endOfHeader) {
-		return nil, fmt.Errorf("load: handshake: a message came before any was sent: %q", got)
-	}
-	return got, nil
 }
 
-// greet shakes hands in the words of the hub protocol, on a socket that blocks. A
-// nil hub has none.
-func (h *hub) greet(fd int) error {
+// greet shakes hands in the words of the hub protocol, on a socket that blocks; got is
+// what has come already. A nil hub has no words.
+func (h *hub) greet(fd int, got []byte) error {
+	if h != nil && len(h.first) > 0 {
+		if err := hear(fd, got, h.first); err != nil {
+			return err
+		}
+		got = nil
+	}
+	if len(got) > 0 {
+		return fmt.Errorf("load: handshake: a message came before any was sent: %q", got)
+	}
 	if h == nil {
 		return nil
 	}
 	if _, err := unix.Write(fd, h.hello); err != nil {
 		return fmt.Errorf("load: handshake: %w", err)
 	}
+	return hear(fd, nil, h.welcome)
+}
+
+// hear reads one message, of which got has come already, and no more. It begins with
+// want.
+func hear(fd int, got, want []byte) error {
 	var p parser
-	var got []byte
-	buf := make([]byte, 512)
-	for messages := 0; messages == 0; {
-		n, err := readSome(fd, buf)
-		if err != nil {
+	n, err := p.count(got, -1)
+	for buf := make([]byte, 512); n == 0 && err == nil; {
+		var read int
+		if read, err = readSome(fd, buf); err != nil {
 			return fmt.Errorf("%w after %q", err, got)
 		}
-		got = append(got, buf[:n]...)
-		if messages, err = p.count(buf[:n], -1); err != nil {
-			return err
-		}
+		got = append(got, buf[:read]...)
+		n, err = p.count(buf[:read], -1)
 	}
-	if said, _ := unframe(got); !bytes.Equal(said, h.welcome) {
-		return fmt.Errorf("load: handshake: the hub said %q, want %q", said, h.welcome)
+	if err != nil {
+		return err
+	}
+	if said, _ := unframe(got); n > 1 || !bytes.HasPrefix(said, want) {
+		return fmt.Errorf("load: handshake: the hub said %q, want %q", said, want)
 	}
 	return nil
 }

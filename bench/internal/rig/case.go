@@ -50,7 +50,8 @@ const (
 	coder        = "coder"
 	gobwas       = "gobwas"
 	gobwasEpoll  = "gobwas-epoll"
-	nodeWS       = NodeServer
+	nodeWS       = "ws"
+	nodeSocketIO = "socket.io"
 	hubJSON      = "hub-json"
 	hubMsgpack   = "hub-msgpack"
 )
@@ -58,9 +59,6 @@ const (
 // olds are Parley's servers as an older build of this program has them, by the names
 // under which they run.
 var olds = map[string]string{"old": parley, "old-accept": parleyAccept, "old-hub-json": hubJSON, "old-hub-msgpack": hubMsgpack}
-
-// NodeServer is the name of npm's ws, the one server that is not written in Go.
-const NodeServer = "ws"
 
 // Without returns the cases of all kinds but one.
 func Without(cases []Case, kind Kind) []Case {
@@ -76,6 +74,8 @@ func (c *Case) script(server string) *load.Script {
 		return load.Raw(c.Size, c.Depth)
 	case server == hubJSON || server == hubMsgpack:
 		return load.SignalR(c.Size, c.Depth, server == hubMsgpack)
+	case server == nodeSocketIO:
+		return load.SocketIO(c.Size, c.Depth)
 	case c.Deflate != "":
 		return load.Compressed(c.Size, c.Depth, c.Deflate == "takeover")
 	}

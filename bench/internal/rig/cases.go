@@ -37,7 +37,7 @@ var (
 	floors = []string{floor, floorNet}
 	ours   = []string{parley, parleyAccept}
 	field  = []string{gws, gorilla, coder, gobwas, gobwasEpoll, nodeWS}
-	hubs   = []string{parley, hubJSON}
+	hubs   = []string{hubJSON}
 )
 
 // echoCases are messages of all sizes, few connections and many, one message in
@@ -108,23 +108,25 @@ func otherCases() []Case {
 	}
 }
 
-// hubCases are what a hub does beside the bare WebSocket that it stands on.
+// hubCases are what a hub does beside the bare WebSocket that it stands on, and beside
+// what Node has of both.
 func hubCases() (cases []Case) {
+	besideHubs := slices.Concat([]string{parley}, hubs, []string{nodeWS, nodeSocketIO})
 	for _, depth := range []int{1, 16} {
 		for _, conns := range []int{100, 1000} {
-			c := echo(125, conns, depth, hubs)
+			c := echo(125, conns, depth, besideHubs)
 			c.Name = "hub/" + c.Name
 			cases = append(cases, c)
 		}
 	}
 	for _, burst := range []int{1, 16} {
 		cases = append(cases, Case{Name: fmt.Sprintf("hub/broadcast/125B/c1000/burst%d", burst), Kind: Broadcast,
-			Size: 125, Conns: 1000, Depth: burst, Servers: hubs})
+			Size: 125, Conns: 1000, Depth: burst, Servers: besideHubs})
 	}
 	for _, depth := range []int{1, 16} {
-		c := echo(125, 100, depth, hubs)
+		c := echo(125, 100, depth, besideHubs)
 		c.Name, c.Kind, c.Once = fmt.Sprintf("hub/calls/125B/c100/d%d", depth), Calls, true
 		cases = append(cases, c)
 	}
-	return append(cases, Case{Name: "hub/idle/c5000", Kind: Idle, Size: 125, Conns: 5000, Depth: 1, Servers: hubs})
+	return append(cases, Case{Name: "hub/idle/c5000", Kind: Idle, Size: 125, Conns: 5000, Depth: 1, Servers: besideHubs})
 }

@@ -70,7 +70,7 @@ func goVersions() (versions []Version) {
 }
 
 func nodeVersions(dir string) (versions []Version) {
-	for _, name := range []string{"ws", "bufferutil"} {
+	for _, name := range []string{"ws", "bufferutil", "socket.io"} {
 		text, err := os.ReadFile(filepath.Join(dir, "node_modules", name, "package.json"))
 		if err != nil {
 			return nil

@@ -44,7 +44,7 @@ func measureEcho(c *Case, server string, p *child) (s Sample, err error) {
 		return s, err
 	}
 	defer f.Close()
-	m := meter{server: p, allocs: server != nodeWS}
+	m := meter{server: p, allocs: nodePrograms[server] == ""}
 	r, err := f.Echo(c.Depth, c.window(&m))
 	if err != nil {
 		return s, err
@@ -58,7 +58,7 @@ func measureBroadcast(c *Case, server string, p *child) (s Sample, err error) {
 		return s, err
 	}
 	defer f.Close()
-	m := meter{server: p, allocs: server != nodeWS}
+	m := meter{server: p, allocs: nodePrograms[server] == ""}
 	r, err := f.Broadcast(p.address, servers.PublishPath, c.Depth, c.window(&m))
 	if err != nil {
 		return s, err
@@ -67,7 +67,7 @@ func measureBroadcast(c *Case, server string, p *child) (s Sample, err error) {
 }
 
 func measureHandshake(c *Case, server string, p *child) (s Sample, err error) {
-	m := meter{server: p, allocs: server != nodeWS}
+	m := meter{server: p, allocs: nodePrograms[server] == ""}
 	r, err := load.Handshakes(p.address, c.Conns, c.window(&m))
 	if err != nil {
 		return s, err

@@ -6,19 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
-// nodeProgram is the server of npm's ws, below Rig.NodeDir.
-const nodeProgram = "server.mjs"
+// nodePrograms are the servers written for Node, below Rig.NodeDir.
+var nodePrograms = map[string]string{nodeWS: "server.mjs", nodeSocketIO: "socketio.mjs"}
 
-// InstallNode makes npm's ws ready in its folder: npm installs what the lock file
+// NodeServers returns the names of the servers that are not written in Go.
+func NodeServers() []string { return slices.Sorted(maps.Keys(nodePrograms)) }
+
+// InstallNode makes npm's packages ready in their folder: npm installs what the lock file
 // there names, unless it has done so before. What npm says goes to progress.
 func InstallNode(dir string, progress io.Writer) error {
-	if _, err := os.Stat(filepath.Join(dir, nodeProgram)); err != nil {
-		return fmt.Errorf("rig: no server of ws there: %w", err)
+	if _, err := os.Stat(filepath.Join(dir, nodePrograms[nodeWS])); err != nil {
+		return fmt.Errorf("rig: no servers for Node there: %w", err)
 	}
 	_, node := exec.LookPath("node")
 	_, npm := exec.LookPath("npm")
@@ -38,12 +43,12 @@ func InstallNode(dir string, progress io.Writer) error {
 	return nil
 }
 
-func (c *Case) nodeCommand(dir string) []string {
+func (c *Case) nodeCommand(dir, server string) []string {
 	mode := "echo"
 	if c.Kind == Broadcast {
 		mode = "broadcast"
 	}
-	return []string{"node", "--expose-gc", filepath.Join(dir, nodeProgram), mode, c.Deflate}
+	return []string{"node", "--expose-gc", filepath.Join(dir, nodePrograms[server]), mode, c.Deflate}
 }
 
 // warmer gives the case the time that V8 needs to compile what is hot.

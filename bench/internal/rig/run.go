@@ -24,7 +24,7 @@ type Rig struct {
 	Repetitions int
 	Profiles    string    // folder for profiles of the servers; empty: none are made
 	Old         string    // another build of this program, whose Parley runs under names with "old"; empty: none
-	NodeDir     string    // where the server of npm's ws is; it must be installed
+	NodeDir     string    // where the servers for Node are; they must be installed
 	Progress    io.Writer // hears of every run
 
 	program string
@@ -177,8 +177,8 @@ func (r *Rig) one(c *Case, server string) (s Sample, err error) {
 	if today, ok := olds[server]; ok {
 		command = c.command(r.Old, today, profile)
 	}
-	if server == nodeWS {
-		command, c = c.nodeCommand(r.NodeDir), c.warmer()
+	if nodePrograms[server] != "" {
+		command, c = c.nodeCommand(r.NodeDir, server), c.warmer()
 	}
 	p, err := start(command, serverCores)
 	if err != nil {

@@ -62,7 +62,9 @@ func (r Results) Ratio(c, server, to string, m Metric) (float64, bool) {
 func (r Results) Beyond(c, server, other string, m Metric) (float64, bool) {
 	var values []float64
 	for mine, theirs := range r.pairs(c, server, other, m) {
-		values = append(values, mine-theirs)
+		if mine >= 0 && theirs >= 0 { // else it is unknown
+			values = append(values, mine-theirs)
+		}
 	}
 	return median(values)
 }
