@@ -83,15 +83,12 @@ func benchHub(b *testing.B) *parley.Hub {
 
 // open makes a connection of hub that has shaken hands.
 func (p *memory) open(b *testing.B, hub *parley.Hub, hello string) {
-	e := Handler(hub, nil).(*endpoint)
-	l := &link{endpoint: e}
-	l.records.limit = e.o.MaxMessageBytes
-	p.rcv, p.done = l, make(chan struct{}, 1)
-	var err error
-	if l.session, err = hub.NewSession(httptest.NewRequest("GET", "/", nil), p, nil); err != nil {
+	c := &connection{endpoint: newHubEndpoint(hub, nil).endpoint, state: attaching}
+	p.rcv, p.done = c, make(chan struct{}, 1)
+	if err := c.attach(httptest.NewRequest("GET", "/", nil), p); err != nil {
 		b.Fatal(err)
 	}
-	p.expect(1, func() { l.Receive([]byte(hello), false) })
+	p.expect(1, func() { c.Receive([]byte(hello), false) })
 }
 
 // BenchmarkInvocation is a call with one string and its answer: one at a time, and sixteen.

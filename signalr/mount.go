@@ -1,98 +1,71 @@
 package signalr
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/internal/transport"
+	"github.com/parley-go/parley/wire"
 )
 
-// Options configures an endpoint. Nil means all defaults, which are those of
-// Microsoft's server.
-type Options struct {
-	// Origins are the origins whose pages may connect besides those of the
-	// server's own host: "https://example.com", "*.example.com". Empty means
-	// none.
-	Origins []string
-	// InsecureAnyOrigin lets the pages of every origin connect, with the
-	// cookies of their visitors. False means that Origin is checked.
-	InsecureAnyOrigin bool
-	// MaxMessageBytes bounds one message of the hub protocol, its separator
-	// included (MaximumReceiveMessageSize). Zero means 32 KiB. One WebSocket
-	// message may hold several and have eight times as much.
-	MaxMessageBytes int
-	// HandshakeTimeout bounds the time from the connection to the end of the
-	// handshake. Zero means 15 seconds.
-	HandshakeTimeout time.Duration
-	// KeepAlive is the time between two pings (KeepAliveInterval). Zero means
-	// that of the hub's Limits, which is 15 seconds; negative means no pings.
-	KeepAlive time.Duration
-	// ClientTimeout closes a connection that has begun to ping when it was not
-	// heard of for so long (ClientTimeoutInterval). Zero means 30 seconds,
-	// negative never.
-	ClientTimeout time.Duration
-	// DetailedErrors shows callers the errors that are otherwise only logged
-	// (EnableDetailedErrors). False means that they stay hidden.
-	DetailedErrors bool
-	// NegotiationTimeout is how long a negotiation waits for its connection
-	// (DisconnectTimeout). Zero means 15 seconds.
-	NegotiationTimeout time.Duration
-	// MaxNegotiations bounds the negotiations that wait at one time; more are
-	// answered with status 503. Zero means 65,536.
-	MaxNegotiations int
-	// WriteTimeout bounds one write to a client (TransportSendTimeout). Zero
-	// means 10 seconds.
-	WriteTimeout time.Duration
-	// CloseTimeout bounds a goodbye (WebSockets.CloseTimeout). Zero means 5
-	// seconds.
-	CloseTimeout time.Duration
-}
-
-func orDefault[T int | time.Duration](v, zero T) T {
-	if v == 0 {
-		return zero
-	}
-	return v
-}
-
 // Mount serves hub at path of mux, and the negotiations at path/negotiate. See
-// [Handler].
+// [Handler]. It panics when o names a hub protocol that does not exist.
 func Mount(mux *http.ServeMux, path string, hub *parley.Hub, o *Options) {
-	h := Handler(hub, o)
-	path = strings.TrimRight(path, "/")
-	mux.Handle(path+"/negotiate", h)
-	if path == "" {
-		path = "/{$}"
-	}
-	mux.Handle(path, h)
+	newHubEndpoint(hub, o).mount(mux, path)
 }
 
 // Handler serves hub to SignalR clients: negotiations where a request's path
 // ends in /negotiate, connections everywhere else. It is safe for concurrent
 // use. Connections it has opened end with [parley.Hub.Shutdown], which is to be
-// called before the http.Server's.
-func Handler(hub *parley.Hub, o *Options) http.Handler {
-	if o == nil {
-		o = &Options{}
-	}
-	e := &endpoint{hub: hub, o: *o, protocol: protocol{manner{detailed: o.DetailedErrors}}}
-	e.o.MaxMessageBytes = orDefault(o.MaxMessageBytes, 32<<10)
-	e.o.ClientTimeout = orDefault(o.ClientTimeout, 30*time.Second)
-	e.table.limit = orDefault(o.MaxNegotiations, 65536)
-	e.table.timeout = orDefault(o.NegotiationTimeout, 15*time.Second)
+// called before the http.Server's. It panics when o names a hub protocol that
+// does not exist.
+func Handler(hub *parley.Hub, o *Options) http.Handler { return newHubEndpoint(hub, o) }
+
+// endpoint is what is served under one path: negotiations, and the transports
+// of connections. All but the table is fixed after construction.
+type endpoint struct {
+	o         Options // with defaults
+	words     manner
+	available []available
+	http      transport.Options
+	sockets   *transport.Acceptor
+	polls     transport.PollOptions
+	table     table
+
+	// serve puts what the endpoint is for on the pipe of a connection that r has
+	// brought. An error means that there is nothing to be served any more.
+	serve func(c *connection, r *http.Request, pipe wire.Pipe) (wire.Receiver, error)
+}
+
+func newEndpoint(o *Options) *endpoint {
+	e := &endpoint{o: o.withDefaults()}
+	e.words.detailed = e.o.DetailedErrors
+	e.available = offer(e.o.Transports)
+	e.table.limit = e.o.MaxNegotiations
 	e.http = transport.Options{
-		Origins:           o.Origins,
-		InsecureAnyOrigin: o.InsecureAnyOrigin,
-		MaxMessageBytes:   8 * int64(e.o.MaxMessageBytes),
-		WriteTimeout:      o.WriteTimeout,
-		CloseTimeout:      o.CloseTimeout,
+		Origins:           e.o.Origins,
+		InsecureAnyOrigin: e.o.InsecureAnyOrigin,
+		MaxMessageBytes:   e.o.MaxBatchBytes,
+		WriteTimeout:      e.o.WriteTimeout,
+		CloseTimeout:      e.o.CloseTimeout,
 		Goodbye:           goodbye,
 		CloseReply:        func(int) int { return 1000 },
+		EventHeader:       eventHeader(),
+		EventCRLF:         true,
 	}
 	e.sockets = transport.NewAcceptor(&e.http)
+	e.polls = transport.PollOptions{
+		Wait:         e.o.PollTimeout,
+		Idle:         e.o.DisconnectTimeout,
+		WriteTimeout: e.o.WriteTimeout,
+		CloseTimeout: e.o.CloseTimeout,
+		Write:        writePoll,
+		Replaced:     endPoll,
+		LastAlone:    true,
+	}
 	return e
 }
 
@@ -106,59 +79,113 @@ func goodbye(code int, _ string) (int, string) {
 	return 1000, ""
 }
 
-// endpoint is one mounted hub. All but the table is fixed after construction.
-type endpoint struct {
+// hubEndpoint is one mounted hub. It is fixed after construction.
+type hubEndpoint struct {
+	*endpoint
 	hub      *parley.Hub
-	o        Options
-	http     transport.Options
-	sockets  *transport.Acceptor
-	protocol protocol
-	table    table
+	dialects []dialect
 }
 
-// ServeHTTP implements [http.Handler]. The answers are those of Microsoft's
-// server, in the order in which it checks (docs/protocols/signalr.md,
-// "Answers over HTTP").
+func newHubEndpoint(hub *parley.Hub, o *Options) *hubEndpoint {
+	h := &hubEndpoint{endpoint: newEndpoint(o), hub: hub}
+	h.endpoint.serve = h.serve
+	h.dialects = dialects(&h.o)
+	return h
+}
+
+// dialects are the hub protocols that clients may choose from.
+func dialects(o *Options) []dialect {
+	known := []dialect{protocol{manner{detailed: o.DetailedErrors}}}
+	if len(o.Protocols) == 0 {
+		return known
+	}
+	var chosen []dialect
+	for _, name := range o.Protocols {
+		i := slices.IndexFunc(known, func(d dialect) bool { return d.Name() == name })
+		if i < 0 {
+			panic(fmt.Sprintf("signalr: Options.Protocols: there is no hub protocol %q", name))
+		}
+		chosen = append(chosen, known[i])
+	}
+	return chosen
+}
+
+func (e *endpoint) mount(mux *http.ServeMux, path string) {
+	path = strings.TrimRight(path, "/")
+	mux.Handle(path+"/negotiate", e.admitted(e.negotiate))
+	connections := http.HandlerFunc(e.connect)
+	mux.Handle(path+"/{$}", connections)
+	if path != "" {
+		mux.Handle(path, connections)
+	}
+}
+
+// methods are what an endpoint answers.
+const methods = "GET, POST, DELETE, OPTIONS"
+
+// admitted is a handler of requests that pages may send from where the options
+// allow.
+func (e *endpoint) admitted(handle http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if transport.Admit(w, r, &e.http, methods) {
+			handle(w, r)
+		}
+	}
+}
+
+// ServeHTTP implements [http.Handler].
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	upgrade := r.Method == http.MethodGet && isUpgrade(r) && !wantsEvents(r)
-	if !upgrade && !transport.Admit(w, r, &e.http, "GET, POST, DELETE, OPTIONS") {
+	if endsIn(r.URL.Path, "/negotiate") {
+		e.admitted(e.negotiate)(w, r)
+		return
+	}
+	e.connect(w, r)
+}
+
+func endsIn(path, last string) bool {
+	return len(path) >= len(last) && strings.EqualFold(path[len(path)-len(last):], last)
+}
+
+// connect answers what is not asked of a part of the endpoint. The answers are
+// those of Microsoft's server, in the order in which it checks
+// (docs/protocols/signalr.md, "Answers over HTTP").
+func (e *endpoint) connect(w http.ResponseWriter, r *http.Request) {
+	if transport.IsWebSocket(r) && !wantsEvents(r) {
+		e.serveWebSocket(w, r) // which checks the origin itself
+		return
+	}
+	if !transport.Admit(w, r, &e.http, methods) {
 		return
 	}
 	switch {
-	case isNegotiation(r):
-		e.negotiate(w, r)
-	case upgrade:
-		e.connect(w, r)
 	case r.Method == http.MethodGet && wantsEvents(r):
-		e.refuse(w, r, http.StatusNotFound, "ServerSentEvents transport not supported by this end point type")
+		e.serveEvents(w, r)
 	case r.Method == http.MethodGet:
-		e.refuse(w, r, http.StatusNotFound, "LongPolling transport not supported by this end point type")
+		e.servePoll(w, r)
 	case r.Method == http.MethodPost:
-		e.refuse(w, r, http.StatusMethodNotAllowed, "POST requests are not allowed for WebSocket connections.")
+		e.post(w, r)
 	case r.Method == http.MethodDelete:
-		e.refuse(w, r, http.StatusBadRequest, "Cannot terminate this connection using the DELETE endpoint.")
+		e.endPolling(w, r)
 	default:
-		w.Header().Set("Allow", "GET, POST, DELETE")
+		w.Header().Set("Allow", methods)
 		answer(w, http.StatusMethodNotAllowed, "")
 	}
 }
 
-// refuse answers a request that only a transport other than WebSocket could
-// have served.
-func (e *endpoint) refuse(w http.ResponseWriter, r *http.Request, status int, why string) {
+// find returns the connection whose token the request names, or answers that
+// there is none.
+func (e *endpoint) find(w http.ResponseWriter, r *http.Request) *connection {
 	token := query(r, "id")
 	if token == "" {
 		answer(w, http.StatusBadRequest, "Connection ID required")
-		return
+		return nil
 	}
-	if !e.table.has(token) {
-		answer(w, http.StatusNotFound, unknownID)
-		return
+	c := e.table.find(token)
+	if c == nil {
+		answer(w, http.StatusNotFound, "No Connection with that ID")
 	}
-	answer(w, status, why)
+	return c
 }
-
-const unknownID = "No Connection with that ID"
 
 // wantsEvents tells whether the client accepts exactly text/event-stream, as
 // the server-sent events transport asks for it.
@@ -172,8 +199,6 @@ func wantsEvents(r *http.Request) bool {
 	}
 	return false
 }
-
-func isUpgrade(r *http.Request) bool { return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") }
 
 // query is a parameter of the URL; names do not depend on case.
 func query(r *http.Request, name string) string {

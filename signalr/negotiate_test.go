@@ -16,7 +16,8 @@ var secret = regexp.MustCompile(`"[A-Za-z0-9_-]{22}"`)
 
 func TestNegotiate(t *testing.T) {
 	serve(t, nil, func(s *server) {
-		const formats = `"availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]}`
+		const formats = `"availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]},` +
+			`{"transport":"ServerSentEvents","transferFormats":["Text"]},{"transport":"LongPolling","transferFormats":["Text","Binary"]}]}`
 		const v0 = `{"negotiateVersion":0,"connectionId":ID,` + formats
 		const v1 = `{"negotiateVersion":1,"connectionId":ID,"connectionToken":ID,` + formats
 		for _, c := range []struct{ path, want string }{
@@ -51,10 +52,14 @@ func (s *server) negotiate(query string) (id, token string) {
 	return n.ConnectionID, n.ConnectionToken
 }
 
+const (
+	unknownID = "No Connection with that ID"
+	post      = "POST requests are not allowed for WebSocket connections."
+)
+
 func TestAnswersOverHTTP(t *testing.T) {
-	const post = "POST requests are not allowed for WebSocket connections."
 	const del = "Cannot terminate this connection using the DELETE endpoint."
-	serve(t, nil, func(s *server) {
+	serve(t, &Options{Transports: WebSockets}, func(s *server) {
 		_, known := s.negotiate("?negotiateVersion=1")
 		for _, c := range []struct {
 			method, path, accept string
@@ -74,7 +79,6 @@ func TestAnswersOverHTTP(t *testing.T) {
 			{"GET", "/chat?id=x", "text/html, text/event-stream", 404, unknownID},
 			{"GET", "/chat?id=" + known, "text/event-stream;q=1", 404, "LongPolling transport not supported by this end point type"},
 			{"GET", "/chat?Id=" + known, "text/html, text/event-stream", 404, "ServerSentEvents transport not supported by this end point type"},
-			{"POST", "/chat?id=" + known, "", 405, post},
 			{"DELETE", "/chat?id=" + known, "", 400, del},
 			{"OPTIONS", "/chat/negotiate", "", 204, ""},
 		} {
@@ -100,6 +104,9 @@ func TestConnectionTokens(t *testing.T) {
 			t.Errorf("no connection has the negotiated id %q", id)
 		}
 		s.refused("/chat?id="+token, 409, "")
+		if status, body, _ := s.do("POST", "/chat?id="+token); status != 405 || body != post {
+			s.t.Errorf("POST to a WebSocket: got %d %q", status, body)
+		}
 		p.stop()
 		s.refused("/chat?id="+token, 404, unknownID)
 

@@ -4,76 +4,52 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/parley-go/parley"
-	"github.com/parley-go/parley/internal/transport"
 	"github.com/parley-go/parley/wire"
 )
 
-// connect serves a WebSocket: of the connection that was negotiated, or,
-// without an id, of one that skipped that.
-func (e *endpoint) connect(w http.ResponseWriter, r *http.Request) {
-	id, token := "", query(r, "id")
-	if token != "" {
-		public, known, free := e.table.attach(token)
-		if !known {
-			answer(w, http.StatusNotFound, unknownID)
-			return
-		}
-		if !free {
-			answer(w, http.StatusConflict, "")
-			return
-		}
-		id = public
-	}
-	pipe, err := e.sockets.WebSocket(w, r)
-	if err != nil {
-		e.table.remove(token)
-		return // the request has been answered
-	}
-	e.start(r, pipe, id, token)
-}
-
-// start begins to serve one connection.
-func (e *endpoint) start(r *http.Request, pipe *transport.WebSocket, id, token string) {
-	l := &link{endpoint: e, token: token, records: records{limit: e.o.MaxMessageBytes}}
+// serve begins the session of a connection.
+func (h *hubEndpoint) serve(c *connection, r *http.Request, pipe wire.Pipe) (wire.Receiver, error) {
+	l := &link{hub: h, shaking: &records{limit: h.o.MaxMessageBytes}, transport: pipe.Transport()}
 	var err error
-	l.session, err = e.hub.NewSession(r, pipe, &parley.SessionOptions{
-		ID:               id,
-		HandshakeTimeout: e.o.HandshakeTimeout,
+	l.session, err = h.hub.NewSession(r, pipe, &parley.SessionOptions{
+		ID:               c.id,
+		HandshakeTimeout: h.o.HandshakeTimeout,
 		Late:             handshakeError(handshakeCanceled),
 	})
-	if err != nil {
-		e.table.remove(token)
-		pipe.Refuse(1000, "")
-		return
-	}
-	pipe.Start(l)
+	return l, err
 }
 
-// link joins a WebSocket to its session: it cuts the stream into messages and
-// takes the first of them as the handshake.
+// link joins a connection to its session: it takes the handshake, and then cuts
+// the stream into messages.
 type link struct {
 	// fixed before the first message
-	endpoint *endpoint
-	session  *parley.Session
-	token    string // of the negotiation; empty: there was none
+	hub       *hubEndpoint
+	session   *parley.Session
+	transport string
 
 	// owned by the reading loop
-	records records
-	open    bool // the handshake is done
-	over    bool // nothing more is wanted
+	shaking *records // cuts the handshake off; nil when that is done
+	dialect dialect  // what the client has chosen
+	records splitter
+	each    func(record []byte) bool // is l.record
+	over    bool                     // nothing more is wanted
 }
 
 // Receive implements [wire.Receiver]. Text and binary frames are the same to
 // it.
 func (l *link) Receive(data []byte, _ bool) {
-	if l.over {
+	if l.shaking != nil && !l.over {
+		data = l.shake(data)
+	}
+	if l.over || len(data) == 0 {
 		return
 	}
-	if err := l.records.add(data, l.record); err != nil {
-		l.tooLong(err)
+	if err := l.records.add(data, l.each); err != nil {
+		l.broken(err)
 	}
 }
 
@@ -84,19 +60,12 @@ func (l *link) Take(batch []*wire.Encoded) []*wire.Encoded { return l.session.Ta
 func (l *link) Heard() { l.session.Heard() }
 
 // Closed implements [wire.Receiver].
-func (l *link) Closed(err error) {
-	l.endpoint.table.remove(l.token)
-	l.session.Closed(err)
-}
+func (l *link) Closed(err error) { l.session.Closed(err) }
 
 // record takes one message and tells whether the next is wanted.
 func (l *link) record(record []byte) bool {
-	if !l.open {
-		l.shake(record)
-		return !l.over
-	}
 	var m message
-	if err := l.endpoint.protocol.parse(record, &m); err != nil {
+	if err := l.dialect.parse(record, &m); err != nil {
 		l.broken(err)
 		return false
 	}
@@ -109,20 +78,40 @@ func (l *link) record(record []byte) bool {
 	return !l.over
 }
 
-// shake takes the handshake request (SignalR hub protocol, "Handshake").
-func (l *link) shake(record []byte) {
-	refusal, err := l.endpoint.checkHandshake(record)
+// shake takes the handshake request, which is JSON whatever it asks for
+// (SignalR hub protocol, "Handshake"), and returns what is behind it.
+func (l *link) shake(data []byte) (rest []byte) {
+	request, rest, err := l.shaking.next(data)
+	if err != nil {
+		l.refuse(handshakeCanceled, err)
+		return nil
+	}
+	if request == nil {
+		return nil
+	}
+	d, refusal, err := l.hub.checkHandshake(request, l.transport)
 	if err != nil {
 		l.refuse(refusal, err)
-		return
+		return nil
 	}
-	l.open = true
-	o, p := &l.endpoint.o, l.endpoint.protocol
+	l.shaking, l.dialect, l.records, l.each = nil, d, d.splitter(l.hub.o.MaxMessageBytes), l.record
+	l.open()
+	return rest
+}
+
+// open begins the session. Long polling has no pings: every poll is a sign of
+// life.
+func (l *link) open() {
+	o := &l.hub.o
+	keepAlive := o.KeepAlive
+	if l.transport == "polling" {
+		keepAlive = -1
+	}
 	l.session.Open(parley.Opening{
-		Protocol:      p,
+		Protocol:      l.dialect,
 		Welcome:       []byte(welcome),
-		Refusal:       p.refusal,
-		KeepAlive:     o.KeepAlive,
+		Refusal:       l.dialect.refusal,
+		KeepAlive:     keepAlive,
 		IdleTimeout:   o.ClientTimeout,
 		IdleAfterPing: true,
 		CallPrefix:    "s",
@@ -134,51 +123,45 @@ func (l *link) shake(record []byte) {
 // where that was negotiated.
 const newestVersion = 2
 
-// checkHandshake returns the sentence for the client when there is something
-// wrong with its request.
-func (e *endpoint) checkHandshake(record []byte) (refusal string, err error) {
-	var f fields
-	if err := f.read(record); err != nil {
-		return e.malformed(err)
-	}
-	if f.protocol == nil {
-		return e.malformed(missing("protocol"))
-	}
-	name, err := text("protocol", f.protocol)
+// checkHandshake returns the hub protocol that a request asks for, or the
+// sentence for the client when there is something wrong with it.
+func (h *hubEndpoint) checkHandshake(request []byte, transport string) (d dialect, refusal string, err error) {
+	name, version, err := readHandshake(request)
 	if err != nil {
-		return e.malformed(err)
+		return nil, h.words.hidden(handshakeFailed, "InvalidDataException", err.Error()), err
 	}
-	version, err := number("version", f.version)
-	if err != nil {
-		return e.malformed(err)
-	}
-	if !strings.EqualFold(name, e.protocol.Name()) {
+	i := slices.IndexFunc(h.dialects, func(d dialect) bool { return strings.EqualFold(d.Name(), name) })
+	switch {
+	case i < 0:
 		refusal = fmt.Sprintf("The protocol '%s' is not supported.", name)
-		return refusal, errors.New(refusal)
-	}
-	if version > newestVersion {
+	case version > newestVersion:
 		refusal = fmt.Sprintf("The server does not support version %d of the '%s' protocol.", version, name)
-		return refusal, errors.New(refusal)
+	case h.dialects[i].Binary() && transport == "sse":
+		refusal = fmt.Sprintf("Cannot use the '%s' protocol on the current transport. The transport does not support 'Binary' transfer format.", name)
+	default:
+		return h.dialects[i], "", nil
 	}
-	return "", nil
+	return nil, refusal, errors.New(refusal)
 }
 
-func (e *endpoint) malformed(err error) (string, error) {
-	return e.protocol.hidden(handshakeFailed, "InvalidDataException", err.Error()), err
+func readHandshake(request []byte) (name string, version int, err error) {
+	var f fields
+	if err := f.read(request); err != nil {
+		return "", 0, err
+	}
+	if f.protocol == nil {
+		return "", 0, missing("protocol")
+	}
+	if name, err = text("protocol", f.protocol); err != nil {
+		return "", 0, err
+	}
+	version, err = number("version", f.version)
+	return name, version, err
 }
 
 func (l *link) refuse(said string, err error) {
 	l.over = true
 	l.session.Refuse(handshakeError(said), wire.Goodbye{Code: 1008, Failed: true}, failed(err))
-}
-
-// tooLong ends a connection whose message passes the limit.
-func (l *link) tooLong(err error) {
-	if !l.open {
-		l.refuse(handshakeCanceled, err)
-		return
-	}
-	l.broken(err)
 }
 
 // broken ends a connection whose client broke the protocol. It may come back,
@@ -191,9 +174,9 @@ func (l *link) broken(err error) {
 // refuseUpload answers a call that brings n streams. Their items will belong to
 // no call, and are ignored.
 func (l *link) refuseUpload(m *wire.Message, n int) {
-	data, err := l.endpoint.protocol.Append(nil, &wire.Message{Kind: wire.Result, ID: m.ID, Name: m.Name, Err: &wire.Error{
+	data, err := l.dialect.Append(nil, &wire.Message{Kind: wire.Result, ID: m.ID, Name: m.Name, Err: &wire.Error{
 		Code: wire.CodeStreams, Message: fmt.Sprintf("Client sent %d stream(s), Hub method expects 0.", n), Hub: true}})
 	if err == nil && len(data) > 0 {
-		l.session.Send(&wire.Encoded{Data: data}) // fails only when the connection has ended
+		l.session.Send(&wire.Encoded{Data: data, Binary: l.dialect.Binary()}) // fails only when the connection has ended
 	}
 }

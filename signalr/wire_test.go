@@ -455,7 +455,7 @@ func TestWhatTheWebSocketItselfRefuses(t *testing.T) {
 		want       websocket.StatusCode
 	}{
 		{"text that is not UTF-8", "{\"type\":6,\"\xff\":1}\x1e", 1007},
-		{"a WebSocket message beyond eight times the limit", strings.Repeat(" ", 256<<10+1), 1009},
+		{"a WebSocket message beyond the limit of a batch", strings.Repeat(" ", 1<<20+1), 1009},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			serve(t, nil, func(s *server) {

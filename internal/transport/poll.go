@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/parley-go/parley/wire"
@@ -37,6 +38,12 @@ type PollOptions struct {
 	// Replace lets a poll take the place of one that waits, which is answered
 	// with an empty batch. Otherwise the newcomer gets ErrPolling.
 	Replace bool
+	// Replaced answers the poll whose place was taken, in its own way. Nil
+	// means Write with an empty batch.
+	Replaced func(w http.ResponseWriter)
+	// LastAlone keeps the last messages and the end apart: the batch that is
+	// the last is empty.
+	LastAlone bool
 }
 
 // Poll is a pipe of HTTP requests: GETs that wait for messages, POSTs that
@@ -46,6 +53,8 @@ type Poll struct {
 	o    PollOptions   // fixed after construction
 	idle *time.Timer   // runs while no poll waits
 	mine chan struct{} // guarded by mu: of the poll that waits, closed when another takes its place; nil when none waits
+
+	answering sync.Mutex // held from taking a batch until it is written, so that none overtakes it
 }
 
 // NewPoll makes a pipe under rcv. It ends by Close, CloseNow, or its idle time.
@@ -93,9 +102,15 @@ func (p *Poll) Serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	batch, last, err := p.await(r, mine)
-	p.finish(mine) // now: a client that has read the answer may poll again before Write returns
+	current := p.finish(mine) // now: a client that has read the answer may poll again before Write returns
 	if err != nil {
 		return err
+	}
+	if len(batch) > 0 {
+		defer p.answering.Unlock()
+	} else if !last && !current && p.o.Replaced != nil {
+		p.o.Replaced(w)
+		return nil
 	}
 	// Where deadlines are unsupported, net/http's own stands.
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.o.WriteTimeout))
@@ -124,19 +139,22 @@ func (p *Poll) begin() (mine chan struct{}, err error) {
 	return p.mine, nil
 }
 
-func (p *Poll) finish(mine chan struct{}) {
+// finish tells whether this was still the poll that waits.
+func (p *Poll) finish(mine chan struct{}) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mine != mine {
-		return
+		return false
 	}
 	p.mine = nil
 	if !p.ended {
 		p.idle.Reset(p.patience())
 	}
+	return true
 }
 
-// await waits for something to take. An empty batch ends the wait.
+// await waits for something to take. An empty batch ends the wait; with another
+// one, answering is held.
 func (p *Poll) await(r *http.Request, mine chan struct{}) (batch []*wire.Encoded, last bool, err error) {
 	limit := time.NewTimer(p.o.Wait)
 	defer limit.Stop()
@@ -164,8 +182,15 @@ func (p *Poll) await(r *http.Request, mine chan struct{}) (batch []*wire.Encoded
 
 // take empties the receiver, unless another poll has taken this one's place,
 // which then gets the wake-up too, or nobody is there to read. Close is called
-// under the same lock, so that what was said before it is in the last batch.
+// under the same lock, so that what was said before it is in the last batch. With
+// a batch that is not empty, answering is held.
 func (p *Poll) take(mine, hungUp <-chan struct{}) (batch []*wire.Encoded, last, replaced bool) {
+	p.answering.Lock()
+	defer func() {
+		if len(batch) == 0 {
+			p.answering.Unlock()
+		}
+	}()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mine != mine {
@@ -177,7 +202,11 @@ func (p *Poll) take(mine, hungUp <-chan struct{}) (batch []*wire.Encoded, last, 
 		return nil, false, false
 	default:
 	}
-	return p.rcv.Take(nil), p.bye, false
+	if p.ended {
+		return nil, true, false
+	}
+	batch = p.rcv.Take(nil)
+	return batch, p.bye && !(p.o.LastAlone && len(batch) > 0), false
 }
 
 // stop ends the pipe.

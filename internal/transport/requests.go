@@ -45,6 +45,16 @@ func (q *requests) enter() error {
 	return nil
 }
 
+// Do runs fn as a request does: the receiver is told of the end only when it
+// has returned. The error is ErrGone, or that of fn.
+func (q *requests) Do(fn func() error) error {
+	if err := q.enter(); err != nil {
+		return err
+	}
+	defer q.running.Done()
+	return fn()
+}
+
 // Receive hands up a message that a POST has brought, waiting while the pipe
 // is paused. The error is ErrGone.
 func (q *requests) Receive(data []byte, binary bool) error {

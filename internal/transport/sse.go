@@ -31,18 +31,32 @@ func (p *EventStream) Serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer p.running.Done()
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-cache, no-store, no-transform")
-	h.Set("X-Accel-Buffering", "no") // nginx must not wait for more
+	for name, values := range p.header() {
+		w.Header()[name] = values
+	}
 	w.WriteHeader(http.StatusOK)
 	p.end(p.write(w, r.Context().Done()))
+}
+
+func (p *EventStream) header() http.Header {
+	if p.o.EventHeader != nil {
+		return p.o.EventHeader
+	}
+	return http.Header{
+		"Content-Type":      {"text/event-stream"},
+		"Cache-Control":     {"no-cache, no-store, no-transform"},
+		"X-Accel-Buffering": {"no"}, // nginx must not wait for more
+	}
 }
 
 // write writes what can be taken, each batch with one flush.
 func (p *EventStream) write(w http.ResponseWriter, hungUp <-chan struct{}) error {
 	out := &response{w: w, rc: http.NewResponseController(w), timeout: p.o.writeTimeout()}
-	out.write(comment) // the first bytes tell the client that it is connected
+	opening, frame := comment, event
+	if p.o.EventCRLF {
+		opening, frame = commentCRLF, eventCRLF
+	}
+	out.write(opening) // the first bytes tell the client that it is connected
 	var batch []*wire.Encoded
 	for {
 		ping, last := p.asked()
@@ -51,7 +65,7 @@ func (p *EventStream) write(w http.ResponseWriter, hungUp <-chan struct{}) error
 		}
 		batch = p.rcv.Take(batch[:0])
 		for _, e := range batch {
-			out.write(e.Framed(wire.EventStreamForm, event).([]byte))
+			out.write(e.Framed(wire.EventStreamForm, frame).([]byte))
 		}
 		clear(batch)
 		if err := out.flush(); err != nil || last {
@@ -70,6 +84,8 @@ func (p *EventStream) write(w http.ResponseWriter, hungUp <-chan struct{}) error
 // comment is a line that clients ignore (§9.2.6), and keeps the way open.
 var comment = []byte(":\n\n")
 
+var commentCRLF = []byte(":\r\n")
+
 // asked tells whether there is a ping to be written, and whether the next
 // batch is the last. It looks before the batch is taken, so that all that was
 // said before Close is in it.
@@ -83,16 +99,19 @@ func (p *EventStream) asked() (ping, last bool) {
 // event frames a message as an event of the default type. Every line of it
 // becomes a line of the event, as carriage returns and line feeds end one
 // (§9.2.6).
-func event(e *wire.Encoded) any {
-	rest := e.Data
+func event(e *wire.Encoded) any { return frameEvent(e.Data, "\n") }
+
+func eventCRLF(e *wire.Encoded) any { return frameEvent(e.Data, "\r\n") }
+
+func frameEvent(rest []byte, newline string) []byte {
 	framed := make([]byte, 0, len(rest)+16)
 	for {
 		i := bytes.IndexAny(rest, "\r\n")
 		if i < 0 {
 			framed = append(append(framed, "data: "...), rest...)
-			return append(framed, "\n\n"...)
+			return append(append(framed, newline...), newline...)
 		}
-		framed = append(append(append(framed, "data: "...), rest[:i]...), '\n')
+		framed = append(append(append(framed, "data: "...), rest[:i]...), newline...)
 		if rest[i] == '\r' && i+1 < len(rest) && rest[i+1] == '\n' {
 			i++
 		}

@@ -31,6 +31,13 @@ type Options struct {
 	// BareRefusals closes a WebSocket that broke the rules with a code and no
 	// reason.
 	BareRefusals bool
+
+	// EventHeader is the header of an event stream; nil means what browsers
+	// need.
+	EventHeader http.Header
+	// EventCRLF ends the lines of an event stream with CR LF, which some
+	// clients insist on, and opens it with one line of a comment.
+	EventCRLF bool
 }
 
 func (o *Options) maxMessage() int64 { return orDefault(o.MaxMessageBytes, 64<<10) }

@@ -1,0 +1,160 @@
+package signalr
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/transport"
+	"github.com/parley-go/parley/wire"
+)
+
+// connection is what a token stands for: negotiated first, then with a
+// transport, until that has ended. It is the receiver above its transport.
+type connection struct {
+	wire.Receiver // what the endpoint serves; set while the transport attaches
+
+	// fixed after construction
+	endpoint *endpoint
+	id       string    // public
+	token    string    // secret; empty: it skipped the negotiation, and nobody can name it
+	stateful bool      // stateful reconnect was granted
+	expires  time.Time // when it is too late for a transport
+
+	mu    sync.Mutex
+	state state
+	kind  Transports // of the transport; 0 until one has come
+	posts poster     // the transport, if it is one that needs POSTs
+	inlet *inlet     // nil until there was a POST
+}
+
+type state uint8
+
+const (
+	negotiated state = iota // waits for its transport
+	attaching               // the transport is being put under it
+	active                  // has its transport
+	ended
+)
+
+// poster is a pipe that POSTs bring data to.
+type poster interface {
+	wire.Pipe
+	Receive(data []byte, binary bool) error
+	Do(fn func() error) error
+}
+
+// claim asks for the place of the transport; first tells whether it was free.
+// Polls come again to the one there is. A status other than 0 refuses the
+// request.
+func (c *connection) claim(kind Transports) (first bool, status int, why string) {
+	first, status, why = c.place(kind)
+	if first && c.token != "" {
+		c.endpoint.table.attached()
+	}
+	return first, status, why
+}
+
+func (c *connection) place(kind Transports) (first bool, status int, why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.state == ended:
+		return false, http.StatusNotFound, ""
+	case c.state == negotiated:
+		c.state, c.kind = attaching, kind
+		return true, 0, ""
+	case c.kind != kind:
+		return false, http.StatusBadRequest, "Cannot change transports mid-connection"
+	case kind == LongPolling && c.state == active:
+		return false, 0, ""
+	}
+	return false, http.StatusConflict, ""
+}
+
+// attach puts what the endpoint serves on a pipe that r has brought, and lets
+// it have what POSTs have brought before.
+func (c *connection) attach(r *http.Request, pipe wire.Pipe) error {
+	upper, err := c.endpoint.serve(c, discreet(r), pipe)
+	if err != nil {
+		c.end()
+		return err
+	}
+	c.Receiver = upper
+	if early := c.early(); len(early) > 0 {
+		c.Receive(early, false)
+	}
+	if !c.activate(pipe) {
+		pipe.CloseNow()
+	}
+	return nil
+}
+
+// activate lets in the POSTs that wait. It tells whether the connection has
+// not ended meanwhile.
+func (c *connection) activate(pipe wire.Pipe) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != attaching {
+		return false
+	}
+	c.state = active
+	c.posts, _ = pipe.(poster)
+	c.inlet.open()
+	return true
+}
+
+// end forgets the connection.
+func (c *connection) end() {
+	c.mu.Lock()
+	was := c.state
+	c.leave()
+	c.mu.Unlock()
+	if was != ended && c.token != "" {
+		c.endpoint.table.remove(c.token, was == negotiated)
+	}
+}
+
+// expire ends a connection for which no transport has come. The table, which
+// calls it, forgets it.
+func (c *connection) expire() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != negotiated {
+		return false
+	}
+	c.leave()
+	return true
+}
+
+// leave ends the connection for those who hold mu.
+func (c *connection) leave() {
+	c.state = ended
+	c.drain()
+	c.inlet.open()
+}
+
+// transport is what claims have led to: the kind, and the pipe, if it is one
+// that needs POSTs and has not ended.
+func (c *connection) transport() (kind Transports, pipe poster) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == ended {
+		return c.kind, nil
+	}
+	return c.kind, c.posts
+}
+
+// Closed implements [wire.Receiver].
+func (c *connection) Closed(err error) {
+	c.end()
+	if c.Receiver == nil {
+		return
+	}
+	if errors.Is(err, transport.ErrIdle) {
+		err = parley.ErrIdle
+	}
+	c.Receiver.Closed(err)
+}

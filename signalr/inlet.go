@@ -1,0 +1,197 @@
+package signalr
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/parley-go/parley/internal/transport"
+)
+
+// inlet is where the bodies of POSTs enter a connection: one stream of bytes,
+// whichever way they are cut.
+type inlet struct {
+	turn  chan struct{} // has an element while one of them enters
+	ready chan struct{} // closed once they need not wait for a transport any more
+	early []byte        // guarded by the connection's mu: what has come before it
+}
+
+// open ends the wait for a transport. The caller holds the connection's mu.
+func (in *inlet) open() {
+	if in == nil {
+		return
+	}
+	select {
+	case <-in.ready:
+	default:
+		close(in.ready)
+	}
+}
+
+// post takes in the body of a POST (transport protocols, "HTTP Post
+// (Client-to-Server only)").
+func (e *endpoint) post(w http.ResponseWriter, r *http.Request) {
+	c := e.find(w, r)
+	if c == nil {
+		return
+	}
+	err := c.take(w, r)
+	var over *http.MaxBytesError
+	switch {
+	case err == nil:
+		answer(w, http.StatusOK, "")
+	case errors.Is(err, errSocket):
+		answer(w, http.StatusMethodNotAllowed, "POST requests are not allowed for WebSocket connections.")
+	case errors.Is(err, transport.ErrGone):
+		answer(w, http.StatusNotFound, "")
+	case errors.As(err, &over):
+		answer(w, http.StatusRequestEntityTooLarge, "")
+	default:
+		answer(w, http.StatusBadRequest, "")
+	}
+}
+
+// errSocket means a POST to a connection whose transport needs none.
+var errSocket = errors.New("signalr: the transport is a WebSocket")
+
+// inlets makes the inlet, unless the transport needs none.
+func (c *connection) inlets() (*inlet, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.kind == WebSockets {
+		return nil, errSocket
+	}
+	if c.inlet == nil {
+		c.inlet = &inlet{turn: make(chan struct{}, 1), ready: make(chan struct{})}
+		if c.state == active || c.state == ended {
+			c.inlet.open()
+		}
+	}
+	return c.inlet, nil
+}
+
+// take lets a body in, after those that came before.
+func (c *connection) take(w http.ResponseWriter, r *http.Request) error {
+	in, err := c.inlets()
+	if err != nil {
+		return err
+	}
+	limit := c.endpoint.o.MaxPostBytes
+	if r.ContentLength > limit {
+		return &http.MaxBytesError{Limit: limit}
+	}
+	select {
+	case in.turn <- struct{}{}:
+	case <-r.Context().Done():
+		return r.Context().Err()
+	}
+	defer func() { <-in.turn }()
+	rc := http.NewResponseController(w)
+	defer rc.SetReadDeadline(time.Time{})
+	body := http.MaxBytesReader(w, r.Body, limit)
+	piece := make([]byte, pieceSize(r.ContentLength))
+	for {
+		rc.SetReadDeadline(time.Now().Add(pieceTimeout)) // where unsupported, net/http's own stands
+		n, err := fill(body, piece)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if brought := c.bring(r.Context(), in, piece[:n]); brought != nil || err == io.EOF {
+			return brought
+		}
+	}
+}
+
+const (
+	pieceBytes   = 16 << 10         // of a body, which are read before they are taken in
+	pieceTimeout = 30 * time.Second // for so many bytes to come
+)
+
+// pieceSize has room to see the end of a short body.
+func pieceSize(body int64) int64 {
+	if body < 0 {
+		return pieceBytes
+	}
+	return min(body+1, pieceBytes)
+}
+
+// fill reads until piece is full or the body ends: io.EOF. It differs from
+// io.ReadFull in not mistaking a body that breaks off for one that ends.
+func fill(body io.Reader, piece []byte) (n int, err error) {
+	for n < len(piece) && err == nil {
+		var more int
+		more, err = body.Read(piece[n:])
+		n += more
+	}
+	return n, err
+}
+
+// bring hands up a piece, or keeps it for the transport that has not come yet.
+func (c *connection) bring(ctx context.Context, in *inlet, piece []byte) error {
+	for len(piece) > 0 {
+		pipe, kept, err := c.keep(in, piece)
+		if kept || err != nil {
+			return err
+		}
+		if pipe != nil {
+			return pipe.Receive(piece, false)
+		}
+		if err := c.await(ctx, in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep keeps a piece while there is no transport, if there is room.
+func (c *connection) keep(in *inlet, piece []byte) (pipe poster, kept bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.state == ended:
+		return nil, false, transport.ErrGone
+	case c.state == active && c.posts == nil:
+		return nil, false, errSocket
+	case c.state == active:
+		return c.posts, false, nil
+	}
+	size := c.endpoint.o.InputBuffer
+	if c.state == attaching || len(in.early)+len(piece) > size || !c.endpoint.table.reserve(len(piece), 64*size) {
+		return nil, false, nil
+	}
+	in.early = append(in.early, piece...)
+	return nil, true, nil
+}
+
+// await waits for the transport.
+func (c *connection) await(ctx context.Context, in *inlet) error {
+	late := time.NewTimer(time.Until(c.expires))
+	defer late.Stop()
+	select {
+	case <-in.ready:
+	case <-late.C:
+		c.endpoint.table.find(c.token) // which forgets it, unless the transport is just attaching
+		<-in.ready
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// early takes what was kept.
+func (c *connection) early() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.drain()
+}
+
+// drain is early for those who hold mu.
+func (c *connection) drain() (early []byte) {
+	if c.inlet != nil {
+		early, c.inlet.early = c.inlet.early, nil
+		c.endpoint.table.release(len(early))
+	}
+	return early
+}
