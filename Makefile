@@ -57,13 +57,14 @@ test-peers: $(CLIENTS) ## Talk to other WebSocket implementations, 300 messages 
 peers: $(CLIENTS) $(PYTHON) ## The same with 10,000 messages each, and with the implementations in Go
 	@scripts/peers all
 
-test-clients: ## Run the SignalR clients that are not from npm against a hub (left out as above)
+test-clients: $(CLIENTS) ## Run the SignalR clients that are not from npm against a hub (left out as above)
 	@scripts/unless-offline $(PYTHON) "the SignalR clients in Python" scripts/signalr-clients python
 	@scripts/unless-offline $(JAVA) "the SignalR client in Java" scripts/signalr-clients java
 
 interop-all: $(PYTHON) $(JAVA) test-node test-browser ## Run every unmodified client against a hub, and leave none out
 	@scripts/signalr-clients python
 	@scripts/signalr-clients java
+	@scripts/signalr-clients room
 
 lint: check ## Run vet and staticcheck in every module
 	go run $(STATICCHECK) work
