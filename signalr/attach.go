@@ -1,6 +1,7 @@
 package signalr
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -106,7 +107,7 @@ func (e *endpoint) servePoll(w http.ResponseWriter, r *http.Request) {
 	}
 	_, pipe := c.transport()
 	polls, ok := pipe.(*transport.Poll)
-	if !ok || polls.Serve(w, r) == transport.ErrGone {
+	if !ok || errors.Is(polls.Serve(w, r), transport.ErrGone) { // another error is that of the client's connection
 		answer(w, http.StatusNotFound, "")
 	}
 }

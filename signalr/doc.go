@@ -33,7 +33,6 @@
 //
 // # Limitations
 //
-// WebSocket is the only transport and JSON the only protocol. Uploads (streamIds)
-// are refused with an error, and connections are not resumed. docs/protocols/signalr.md
-// lists what works.
+// JSON is the only protocol, and connections are not resumed.
+// docs/protocols/signalr.md lists what works.
 package signalr

@@ -63,6 +63,7 @@ func newEndpoint(o *Options) *endpoint {
 		WriteTimeout: e.o.WriteTimeout,
 		CloseTimeout: e.o.CloseTimeout,
 		Write:        writePoll,
+		Replace:      true,
 		Replaced:     endPoll,
 		LastAlone:    true,
 	}

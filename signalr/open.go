@@ -69,10 +69,6 @@ func (l *link) record(record []byte) bool {
 		l.broken(err)
 		return false
 	}
-	if n := len(m.Streams); n > 0 {
-		l.refuseUpload(&m.Message, n)
-		return true
-	}
 	l.over = m.Kind == wire.Close
 	l.session.Receive(&m.Message)
 	return !l.over
@@ -169,14 +165,4 @@ func (l *link) refuse(said string, err error) {
 func (l *link) broken(err error) {
 	l.over = true
 	l.session.Fail(wire.Goodbye{Code: 1002, Reason: err.Error(), Failed: true, Reconnect: true}, failed(err))
-}
-
-// refuseUpload answers a call that brings n streams. Their items will belong to
-// no call, and are ignored.
-func (l *link) refuseUpload(m *wire.Message, n int) {
-	data, err := l.dialect.Append(nil, &wire.Message{Kind: wire.Result, ID: m.ID, Name: m.Name, Err: &wire.Error{
-		Code: wire.CodeStreams, Message: fmt.Sprintf("Client sent %d stream(s), Hub method expects 0.", n), Hub: true}})
-	if err == nil && len(data) > 0 {
-		l.session.Send(&wire.Encoded{Data: data, Binary: l.dialect.Binary()}) // fails only when the connection has ended
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,6 +19,17 @@ func (s *server) handle() {
 	hub := s.hub
 	hub.Handle("echo", parley.Func(func(v json.RawMessage) json.RawMessage { return v }))
 	hub.Handle("add", parley.Func(func(a, b int) int { return a + b }))
+	hub.Handle("total", parley.Func(func(sum int, first, second iter.Seq2[int, error]) (int, error) {
+		for _, items := range []iter.Seq2[int, error]{first, second} {
+			for item, err := range items {
+				if err != nil {
+					return 0, err
+				}
+				sum += item
+			}
+		}
+		return sum, nil
+	}))
 	hub.Handle("nothing", parley.Func(func() {}))
 	hub.Handle("fail", parley.Func(func() error { return parley.Errorf("not_found", "no such room") }))
 	hub.Handle("boom", parley.Func(func() error { return errors.New("a secret") }))
@@ -153,28 +165,49 @@ func TestConversations(t *testing.T) {
 			`> {"target":"nope","arguments":[],"streamIds":["3","4"],"type":1}␞{"target":"add","arguments":[1,2],"invocationId":"2","streamIds":[],"type":1}␞`,
 			`< {"type":3,"invocationId":"2","result":3}␞`,
 		}},
+		{"uploads", []string{
+			`> {"target":"total","arguments":[100],"invocationId":"1","streamIds":["2","3"],"type":1}␞{"invocationId":"2","item":1,"type":2}␞{"invocationId":"3","item":10,"type":2}␞`,
+			`> {"invocationId":"2","item":2,"type":2}␞{"invocationId":"3","type":3}␞{"invocationId":"2","type":3}␞`,
+			`< {"type":3,"invocationId":"1","result":113}␞`,
+		}},
 		{"who is connected", []string{
 			`> {"target":"who","arguments":[],"invocationId":"0","type":1}␞`,
-			`< {"type":3,"invocationId":"0","result":["ann","Ann","ann","websocket","json"]}␞`,
+			`< {"type":3,"invocationId":"0","result":["ann","Ann","ann","TRANSPORT","json"]}␞`,
 		}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			serve(t, nil, func(s *server) {
-				s.handle()
-				p := s.open("/chat?name=Ann", handshake)
-				p.want("{}␞")
-				for _, line := range c.lines {
-					p.say(line)
-				}
-				p.stop()
+		for transport, open := range everyTransport {
+			t.Run(c.name+" over "+transport, func(t *testing.T) {
+				serve(t, nil, func(s *server) {
+					s.handle()
+					p := open(s)
+					p.send(handshake)
+					p.want("{}␞")
+					for _, line := range c.lines {
+						say(t, p, strings.Replace(line, "TRANSPORT", transport, 1))
+					}
+					p.stop()
+				})
 			})
-		})
+		}
 	}
 }
 
+// talker is a client over any transport.
+type talker interface {
+	send(data string)
+	want(messages ...string)
+	stop()
+}
+
+var everyTransport = map[string]func(s *server) talker{
+	"websocket": func(s *server) talker { return s.open("/chat?name=Ann") },
+	"sse":       func(s *server) talker { return s.openEvents() },
+	"polling":   func(s *server) talker { return s.openPolls() },
+}
+
 // say plays one line of a conversation.
-func (p *peer) say(line string) {
-	p.t.Helper()
+func say(t *testing.T, p talker, line string) {
+	t.Helper()
 	frame, sent := strings.CutPrefix(line, "> ")
 	if sent {
 		p.send(frame)
@@ -265,7 +298,7 @@ func TestDetailedErrors(t *testing.T) {
 			`> {"type":"six"}␞`,
 			`< {"type":7,"error":"Connection closed with an error. InvalidDataException: expected 'type' to be an integer","allowReconnect":true}␞`,
 		} {
-			p.say(line)
+			say(t, p, line)
 		}
 		p.wantClose(1000)
 		p = s.open("/chat", `{"version":1}␞`)
