@@ -17,9 +17,10 @@ import (
 // What one call and one delivery cost from the receiver of a connection to its pipe, without a socket. The
 // rig in bench/ measures the same with one.
 
-// memory is a pipe that takes what is sent and forgets it.
+// memory is a pipe that takes what is sent and forgets it, and lends its goroutine as that of a WebSocket does.
 type memory struct {
 	rcv  wire.Receiver
+	lent wire.Worker   // works when Receive has returned
 	left atomic.Int64  // messages that are still expected
 	done chan struct{} // gets one when none is; nil: nothing is taken before take is called
 
@@ -34,6 +35,20 @@ func (*memory) Resume()           {}
 func (*memory) CloseNow()         {}
 
 func (p *memory) Close(int, string) { go p.rcv.Closed(nil) } // ends at once
+
+func (p *memory) Lend(w wire.Worker) bool {
+	p.lent = w
+	return true
+}
+
+// receive hands up what a client has sent.
+func (p *memory) receive(data []byte) {
+	p.rcv.Receive(data, false)
+	if w := p.lent; w != nil {
+		p.lent = nil
+		w.Work()
+	}
+}
 
 func (p *memory) Wake() {
 	if p.done != nil {
@@ -88,7 +103,7 @@ func (p *memory) open(b *testing.B, hub *parley.Hub, hello string) {
 	if err := c.attach(httptest.NewRequest("GET", "/", nil), p); err != nil {
 		b.Fatal(err)
 	}
-	p.expect(1, func() { c.Receive([]byte(hello), false) })
+	p.expect(1, func() { p.receive([]byte(hello)) })
 }
 
 // BenchmarkInvocation is a call with one string and its answer: one at a time, and sixteen.
@@ -108,7 +123,7 @@ func BenchmarkInvocation(b *testing.B) {
 					batch := calls[:min(depth, b.N-n)]
 					p.expect(len(batch), func() {
 						for _, call := range batch {
-							p.rcv.Receive(call, false)
+							p.receive(call)
 						}
 					})
 				}
