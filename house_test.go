@@ -48,6 +48,7 @@ var rooms = []struct {
 	{"wire/wiretest", "wire internal", true, "the kit tests a Protocol or a Pipe without a hub"},
 	{"websocket", "internal", false, "it is useful without the hub and knows neither hubs nor their messages"},
 	{"internal", "internal", true, "a leaf stands on the standard library and other leaves"},
+	{"internal/msgpack", "wire internal", false, "MessagePack's bytes are a library's business; the mapping of Go types is ours"},
 	{"internal/transport", "websocket wire internal", false, "a transport moves messages and knows no hub and no protocol"},
 	{"signalr", protocolMay, false, protocolWhy},
 	{"signalr/classic", protocolMay, false, protocolWhy},
@@ -63,7 +64,7 @@ var rooms = []struct {
 }
 
 const (
-	protocolMay = ". wire internal internal/transport"
+	protocolMay = ". wire internal internal/msgpack internal/transport"
 	protocolWhy = "a protocol reaches sockets through internal/transport and never knows another protocol"
 	programWhy  = "a program uses the public packages, as a user's would"
 )

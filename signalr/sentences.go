@@ -102,8 +102,14 @@ func (p manner) farewell(bye wire.Goodbye) string {
 
 // oversize is what is wrong with a message longer than limit bytes.
 func oversize(limit int) string {
-	return fmt.Sprintf("The maximum message size of %dB was exceeded. The message size can be configured in signalr.Options.", limit)
+	return fmt.Sprintf("The maximum message size of %dB was exceeded. The message size can be configured in AddHubOptions.", limit)
 }
+
+// huge is what is wrong with a message whose length does not fit 31 bits.
+func huge() string { return "Messages over 2GB in size are not supported." }
+
+// cutShort is what is wrong when a connection ends inside a message.
+func cutShort() string { return "Connection terminated while reading a message." }
 
 // understand reads the sentence of a failed call. What a client answers is its
 // own; a server's is taken apart as sentence has put it together.
