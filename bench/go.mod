@@ -13,6 +13,10 @@ require (
 	golang.org/x/sys v0.38.0
 )
 
-require github.com/dolthub/maphash v0.1.0 // indirect
+require (
+	github.com/dolthub/maphash v0.1.0 // indirect
+	github.com/philhofer/fwd v1.2.0 // indirect
+	github.com/tinylib/msgp v1.6.5 // indirect
+)
 
 replace github.com/parley-go/parley => ..

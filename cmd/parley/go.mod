@@ -8,6 +8,10 @@ replace github.com/parley-go/parley => ../..
 
 require github.com/parley-go/parley/examples v0.0.0
 
-require github.com/klauspost/compress v1.20.3 // indirect
+require (
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/philhofer/fwd v1.2.0 // indirect
+	github.com/tinylib/msgp v1.6.5 // indirect
+)
 
 replace github.com/parley-go/parley/examples => ../../examples

@@ -144,7 +144,7 @@ func (r *reader) intoInterface(v reflect.Value) error {
 		return r.value(held.Elem())
 	}
 	if v.NumMethod() > 0 {
-		return r.wrong(v)
+		return r.wrong(v.Type())
 	}
 	x, err := r.any()
 	if err == nil && x != nil {
@@ -181,13 +181,13 @@ func (r *reader) kind(v reflect.Value, tr *traits) error {
 	case msgp.MapType:
 		return r.mapping(v, tr)
 	}
-	return r.wrong(v)
+	return r.wrong(v.Type())
 }
 
 // bytes reads bin, or the str of those who know no bin.
 func (r *reader) bytes(v reflect.Value) error {
 	if k := v.Kind(); k != reflect.Slice && k != reflect.Array || v.Type().Elem().Kind() != reflect.Uint8 {
-		return r.wrong(v)
+		return r.wrong(v.Type())
 	}
 	s, _ := r.text()
 	if v.Kind() == reflect.Slice {
@@ -202,7 +202,7 @@ func (r *reader) bytes(v reflect.Value) error {
 // list reads an array. As in encoding/json, a Go array takes what fits.
 func (r *reader) list(v reflect.Value) error {
 	if v.Kind() != reflect.Slice && v.Kind() != reflect.Array {
-		return r.wrong(v)
+		return r.wrong(v.Type())
 	}
 	n, rest, _ := Count(r.b)
 	r.b = rest
@@ -235,7 +235,7 @@ func (r *reader) mapping(v reflect.Value, tr *traits) error {
 	case reflect.Map:
 		return r.intoMap(v)
 	}
-	return r.wrong(v)
+	return r.wrong(v.Type())
 }
 
 func (r *reader) object(v reflect.Value, tr *traits) error {
@@ -303,7 +303,7 @@ func (r *reader) key(v reflect.Value) error {
 	if t, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		s, ok := r.text()
 		if !ok {
-			return whole.wrong(v)
+			return whole.wrong(v.Type())
 		}
 		return t.UnmarshalText(s)
 	}
@@ -328,7 +328,7 @@ func (r *reader) key(v reflect.Value) error {
 			return nil
 		}
 	}
-	return whole.wrong(v)
+	return whole.wrong(v.Type())
 }
 
 // keyText reads a key of any simple type as text.
@@ -358,7 +358,7 @@ func (r *reader) special(v reflect.Value, tr *traits) error {
 		n, _ := readNum(raw)
 		s, ok := n.text()
 		if !ok {
-			return whole.wrong(v)
+			return whole.wrong(v.Type())
 		}
 		*into = json.Number(s)
 	case msgp.Unmarshaler:
@@ -373,7 +373,7 @@ func (r *reader) special(v reflect.Value, tr *traits) error {
 	case encoding.TextUnmarshaler:
 		s, ok := whole.text()
 		if !ok {
-			return whole.wrong(v)
+			return whole.wrong(v.Type())
 		}
 		return into.UnmarshalText(s)
 	}
@@ -411,7 +411,7 @@ func (r *reader) time(into *time.Time) (err error) {
 		*into = t
 		return nil
 	}
-	return r.wrong(reflect.ValueOf(into).Elem())
+	return r.wrong(reflect.TypeFor[time.Time]())
 }
 
 func (r *reader) timestamp() (t time.Time, ok bool) {
@@ -423,8 +423,8 @@ func (r *reader) timestamp() (t time.Time, ok bool) {
 	return t, true
 }
 
-// wrong says that the next value does not fit v.
-func (r *reader) wrong(v reflect.Value) error {
+// wrong says that the next value is none of type t.
+func (r *reader) wrong(t reflect.Type) error {
 	names := map[msgp.Type]string{
 		msgp.BoolType: "bool", msgp.IntType: "number", msgp.UintType: "number", msgp.Float32Type: "number", msgp.Float64Type: "number",
 		msgp.StrType: "string", msgp.BinType: "binary", msgp.ArrayType: "array", msgp.MapType: "object", msgp.NilType: "null",
@@ -433,7 +433,7 @@ func (r *reader) wrong(v reflect.Value) error {
 	if !ok {
 		name = "extension"
 	}
-	return &json.UnmarshalTypeError{Value: name, Type: v.Type()}
+	return &json.UnmarshalTypeError{Value: name, Type: t}
 }
 
 // any reads a value as the type that suits it.
@@ -464,7 +464,7 @@ func (r *reader) any() (any, error) {
 	if t, ok := r.timestamp(); ok {
 		return t, nil
 	}
-	return nil, r.wrong(reflect.ValueOf((*any)(nil)).Elem())
+	return nil, r.wrong(reflect.TypeFor[any]())
 }
 
 func (r *reader) anyList() (any, error) {
