@@ -96,7 +96,8 @@ func newHubEndpoint(hub *parley.Hub, o *Options) *hubEndpoint {
 
 // dialects are the hub protocols that clients may choose from.
 func dialects(o *Options) []dialect {
-	known := []dialect{protocol{manner{detailed: o.DetailedErrors}}}
+	words := manner{detailed: o.DetailedErrors}
+	known := []dialect{protocol{words}, packed{words}}
 	if len(o.Protocols) == 0 {
 		return known
 	}

@@ -1,6 +1,7 @@
 package signalr
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -205,6 +206,15 @@ func (p *peer) want(frames ...string) {
 		if m.Type != websocket.Text {
 			p.t.Errorf("frame %s: got type %v, want text", want, m.Type)
 		}
+	}
+}
+
+// wantBytes reads a binary frame.
+func (p *peer) wantBytes(want []byte) {
+	p.t.Helper()
+	m, err := p.conn.Read(p.t.Context())
+	if err != nil || !bytes.Equal(m.Data, want) || m.Type != websocket.Binary {
+		p.t.Fatalf("got  %v %x %v\nwant %v %x", m.Type, m.Data, err, websocket.Binary, want)
 	}
 }
 

@@ -44,7 +44,7 @@ type Options struct {
 	// Transports are the ways to connect (Transports). Zero means all.
 	Transports Transports
 	// Protocols are the hub protocols that clients may choose from
-	// (SupportedProtocols). Empty means "json".
+	// (SupportedProtocols). Empty means all: "json" and "messagepack".
 	Protocols []string
 	// MaxMessageBytes bounds one message of the hub protocol, its separator
 	// included, and the handshake (MaximumReceiveMessageSize). Zero means 32

@@ -219,7 +219,7 @@ func say(t *testing.T, p talker, line string) {
 func TestHandshakes(t *testing.T) {
 	const malformed = `{"error":"An unexpected error occurred during connection handshake."}␞`
 	for _, c := range []struct{ sent, want string }{
-		{`{"protocol":"messagepack","version":1}␞`, `{"error":"The protocol 'messagepack' is not supported."}␞`},
+		{`{"protocol":"blazorpack","version":1}␞`, `{"error":"The protocol 'blazorpack' is not supported."}␞`},
 		{`{"protocol":"q\"<é>","version":1}␞`, `{"error":"The protocol 'q\"<é>' is not supported."}␞`},
 		{`{"protocol":"json","version":9001}␞`, `{"error":"The server does not support version 9001 of the 'json' protocol."}␞`},
 		{`{"protocol":"json"}␞`, malformed},
@@ -271,6 +271,42 @@ func TestHandshakesThatAreFine(t *testing.T) {
 			p.want("{}␞", `{"type":3,"invocationId":"0","result":3}␞`)
 			p.stop()
 		})
+	})
+}
+
+// MessagePack: the handshake is JSON all the same, its answer and all that
+// follows are binary.
+func TestMessagePackConversation(t *testing.T) {
+	serve(t, nil, func(s *server) {
+		s.handle()
+		p := s.open("/chat")
+		p.write(websocket.Binary, raw(`{"protocol":"messagepack","version":1}␞`)+"\x02\x91\x06")
+		p.wantBytes([]byte("{}\x1e"))
+		for _, line := range []string{
+			"> 95 01 80 a1 '0' a3 'add' 92 01 02",
+			"< 95 03 80 a1 '0' 03 03",
+			"> 91 06 | 91 63 | 95 01 80 a1 '1' a7 'nothing' 90", // a ping, and a type nobody knows
+			"< 95 03 80 a1 '1' 03 c0",
+			"> 95 04 80 a1 '2' a5 'count' 91 01",
+			"< 94 02 80 a1 '2' 01",
+			"< 94 03 80 a1 '2' 02",
+			"> 95 01 80 a1 '3' a4 'boom' 90",
+			"< 95 03 80 a1 '3' 01 d9 3b 'An unexpected error occurred invoking ' 27 'boom' 27 ' on the server.'",
+			"> 92 07 c0",
+			"< 93 07 c0 c2",
+		} {
+			var frame []byte
+			for body := range strings.SplitSeq(line[2:], "|") {
+				b := unhex(t, body)
+				frame = append(append(frame, byte(len(b))), b...)
+			}
+			if line[0] == '>' {
+				p.write(websocket.Binary, string(frame))
+				continue
+			}
+			p.wantBytes(frame)
+		}
+		p.wantClose(1000)
 	})
 }
 
