@@ -110,9 +110,11 @@ func (c *Conn) cork() {
 
 // uncork lets it go.
 func (c *Conn) uncork() {
+	c.offer()
 	c.mu.Lock()
 	c.out.corked = false
 	if c.out.queue == nil || c.out.turn || c.out.blocked {
+		c.offerSoon()
 		c.mu.Unlock()
 		return
 	}

@@ -60,6 +60,19 @@ type Handler struct {
 	// OnPong is called for each pong the peer sends, with its payload.
 	OnPong func(c *Conn, payload []byte)
 
+	// OnWritable is called after [Conn.Want], once nothing that was sent before is
+	// waiting: the place for a sender that keeps its own queue. It must not block, and
+	// may be called while another function of the connection runs, but never twice at
+	// a time. What it sends leaves together.
+	OnWritable func(c *Conn)
+
+	// Overlap is for handlers that bring order into their work themselves: while a
+	// call takes long, the next message is handed on, and OnClose is called, without
+	// waiting for it. Messages are still handed on one after the other, each call
+	// beginning when the one before has returned or was seen to take long. False
+	// means that the calls of a connection do not overlap.
+	Overlap bool
+
 	slow atomic.Int64 // when a function last took long, in Unix nanoseconds
 }
 
@@ -219,6 +232,10 @@ type runner struct {
 	// turn is odd during a call, and grows by two with each.
 	turn atomic.Uint64
 
+	// taken is the last turn whose runner was taken over, and nothing of it is
+	// needed any more.
+	taken atomic.Uint64
+
 	// Owned by the goroutine of the moment.
 	cur    *Conn   // whose handler is called; nil: none is
 	next   *behind // what is to be handed on after the call
@@ -340,11 +357,15 @@ func (r *runner) leave(c *Conn, turn uint64, chunk *buffer) (mine bool) {
 	if r.end(turn) {
 		return true
 	}
-	c.awaitTakeOver() // which copies from chunk
+	for r.taken.Load() < turn { // who takes over copies from chunk
+		time.Sleep(time.Microsecond)
+	}
 	if chunk != nil {
 		putBuffer(chunk)
 	}
-	c.workOff()
+	if !c.handler.Overlap {
+		c.workOff()
+	}
 	return false
 }
 
@@ -394,6 +415,7 @@ func (r *runner) takeOver(turn uint64) bool {
 	}
 	c := r.cur
 	if c == nil {
+		r.taken.Store(turn)
 		return true // it was writing
 	}
 	r.now = time.Now().UnixNano()
@@ -403,7 +425,8 @@ func (r *runner) takeOver(turn uint64) bool {
 		r.chunk = getBuffer(max(chunkBytes, len(r.left)))
 		r.left = append(r.chunk.b, r.left...)
 	}
-	c.detached.Store(true)
+	c.detached.Store(!c.handler.Overlap)
+	r.taken.Store(turn)
 	return true
 }
 
@@ -428,7 +451,9 @@ func (r *runner) exited(c *Conn, turn uint64) {
 	if r.takeOver(turn) {
 		go r.run() // as the goroutine that ends
 	}
-	go c.workOff() // ends when there is nothing left for c's handler
+	if !c.handler.Overlap {
+		go c.workOff() // ends when there is nothing left for c's handler
+	}
 }
 
 // finish tells the handler that the connection has ended.

@@ -179,6 +179,8 @@ type outbound struct {
 	scheduled bool   // its loop is going to look after it
 	closeSent bool   // RFC 6455 §5.5.1: nothing may follow a close frame
 	composing bool   // a Writer is in the middle of a message
+	wanted    bool   // OnWritable is to be called
+	offering  bool   // it is being called: what it sends leaves together
 	pongs     int32  // that wait in the queue
 }
 
@@ -323,7 +325,7 @@ func (c *Conn) put(h header, payload []byte) {
 		h.masked, h.key = true, newMaskKey()
 	}
 	roomy := 0
-	if c.out.corked {
+	if c.out.corked || c.out.offering {
 		roomy = corkBytes
 	}
 	c.waiting(h.op).frame(h, payload, roomy, false)
@@ -337,11 +339,11 @@ func (c *Conn) queued() {
 		if c.out.queue.bytes >= c.bounds.queue/2 && (c.out.blocked || c.link != nil) {
 			c.pauseLocked(pausedByOutput) // the peer may not read what it makes us send
 		}
-	case c.out.corked && c.out.queue.bytes < corkBytes:
+	case (c.out.corked || c.out.offering) && c.out.queue.bytes < corkBytes:
 		if c.reading != nil {
 			c.reading.startTimer(c)
 		}
-	case c.out.corked && c.link == nil:
+	case (c.out.corked || c.out.offering) && c.link == nil:
 		c.out.turn = true
 		c.finishTurn() // it never waits
 		return
@@ -380,6 +382,7 @@ func (c *Conn) finishTurn() {
 			if c.link != nil {
 				c.resumeLocked(pausedByOutput)
 			}
+			c.offerSoon()
 			break
 		}
 		q := c.takeQueue()
@@ -446,4 +449,63 @@ func (c *Conn) handTurnOver() bool {
 	x.writers = x.writers[1:]
 	close(next)
 	return true
+}
+
+// Want has the [Handler]'s OnWritable called, soon: when what came in with the
+// message of the moment has been handled, or in the next turn of the connection's
+// loop, but not before the socket has taken what was sent. It may be called
+// concurrently; several calls may lead to one.
+func (c *Conn) Want() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.out.wanted && c.err == nil && c.handler != nil && c.handler.OnWritable != nil {
+		c.out.wanted = true
+		c.offerSoon()
+	}
+}
+
+// offerSoon sees to it that OnWritable is called, if that is wanted. The caller has mu.
+func (c *Conn) offerSoon() {
+	switch {
+	case !c.out.wanted, c.out.turn, c.out.blocked, c.out.corked, c.out.offering, c.err != nil:
+		// whoever ends that state looks again
+	case c.link == nil:
+		c.scheduleLocked()
+	default:
+		c.out.offering = true
+		go c.offerTurn() // ends when nothing is wanted, or somebody else writes
+	}
+}
+
+func (c *Conn) offerTurn() {
+	c.mu.Lock()
+	c.out.offering = false
+	c.mu.Unlock()
+	c.offer()
+	c.flush()
+}
+
+// offer calls OnWritable if that is wanted and nothing stands against it. What it
+// sends is held back for the caller to flush.
+func (c *Conn) offer() {
+	c.mu.Lock()
+	o := &c.out
+	if !o.wanted || o.turn || o.blocked || o.offering || c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	o.wanted, o.offering = false, true
+	c.mu.Unlock()
+	defer func() {
+		if v := recover(); v != nil {
+			c.recovered(v)
+		}
+		c.mu.Lock()
+		o.offering = false
+		if o.queue == nil {
+			c.offerSoon() // it was wanted again meanwhile
+		}
+		c.mu.Unlock()
+	}()
+	c.handler.OnWritable(c)
 }

@@ -425,6 +425,7 @@ func (l *loop) lookAfter(c *Conn) bool {
 	if ended && c.handler != nil {
 		return l.finish(c)
 	}
+	c.offer()
 	c.flush()
 	return true
 }

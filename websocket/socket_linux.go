@@ -220,6 +220,8 @@ func (c *Conn) nowWritable() {
 	}
 	c.mu.Unlock()
 	c.flush()
+	c.offer()
+	c.flush()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.out.blocked {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -47,7 +48,12 @@ func (o *Options) writeTimeout() time.Duration { return orDefault(o.WriteTimeout
 func (o *Options) closeTimeout() time.Duration { return orDefault(o.CloseTimeout, 5*time.Second) }
 
 func (o *Options) limits(messageBytes int64) *websocket.Limits {
-	return &websocket.Limits{MessageBytes: messageBytes, WriteTimeout: o.writeTimeout(), CloseTimeout: o.closeTimeout()}
+	return &websocket.Limits{
+		MessageBytes: messageBytes,
+		QueueBytes:   math.MaxInt32, // the receiver bounds what can be taken
+		WriteTimeout: o.writeTimeout(),
+		CloseTimeout: o.closeTimeout(),
+	}
 }
 
 func orDefault[T int64 | time.Duration](v, zero T) T {
@@ -63,24 +69,23 @@ type WebSocket struct {
 	conn *websocket.Conn
 	o    *Options
 
-	tasks sync.WaitGroup // the flusher of the moment
+	work wire.Worker // owned by who calls Receive: what it is lent to; nil for nothing
 
-	mu       sync.Mutex
-	rcv      wire.Receiver // nil: not started
-	woken    bool          // there may be something to take
-	flushing bool          // a flusher runs
-	pinging  bool          // a ping is unanswered
-	paused   bool
-	ended    bool
-	cut      bool        // CloseNow was called
-	bye      *farewell   // set by Close
-	late     *time.Timer // when a peer that does not read is cut off after it
-	err      error       // how the connection ended
+	mu      sync.Mutex
+	rcv     wire.Receiver // nil: not started
+	pinging bool          // a ping is unanswered
+	paused  bool
+	ended   bool
+	cut     bool      // CloseNow was called
+	bye     *farewell // set by Close
+	err     error     // how the connection ended
 }
 
 type farewell struct {
 	code   int
 	reason string
+	said   bool
+	late   *time.Timer // when a peer that does not read is cut off
 }
 
 // IsWebSocket tells whether r asks for a WebSocket, even if not quite as it
@@ -125,10 +130,12 @@ func (o *Options) handler() *websocket.Handler {
 			c.Pause() // until Start
 		},
 		OnMessage: func(c *websocket.Conn, m websocket.Message) {
-			c.Value.(*WebSocket).rcv.Receive(m.Data, m.Type == websocket.Binary)
+			c.Value.(*WebSocket).receive(m.Data, m.Type == websocket.Binary)
 		},
-		OnPong:  func(c *websocket.Conn, _ []byte) { c.Value.(*WebSocket).pong() },
-		OnError: func(c *websocket.Conn, err error) { c.Value.(*WebSocket).failed(err) },
+		OnWritable: func(c *websocket.Conn) { c.Value.(*WebSocket).flush() },
+		Overlap:    true,
+		OnPong:     func(c *websocket.Conn, _ []byte) { c.Value.(*WebSocket).pong() },
+		OnError:    func(c *websocket.Conn, err error) { c.Value.(*WebSocket).failed(err) },
 		OnClose: func(c *websocket.Conn, code websocket.StatusCode, reason string) {
 			c.Value.(*WebSocket).closed(code, reason)
 		},
@@ -205,8 +212,8 @@ func (p *WebSocket) closed(code websocket.StatusCode, reason string) {
 	if p.err == nil {
 		p.err = ordinary(int(code), reason)
 	}
-	if p.late != nil {
-		p.late.Stop()
+	if p.bye != nil {
+		p.bye.late.Stop()
 	}
 	p.mu.Unlock()
 	if started {
@@ -215,9 +222,29 @@ func (p *WebSocket) closed(code websocket.StatusCode, reason string) {
 }
 
 // tell tells the receiver that the pipe has ended.
-func (p *WebSocket) tell() {
-	p.tasks.Wait()
-	p.rcv.Closed(p.why())
+func (p *WebSocket) tell() { p.rcv.Closed(p.why()) }
+
+// receive hands up a message, and the goroutine with it if that is asked for.
+func (p *WebSocket) receive(data []byte, binary bool) {
+	defer p.lendOut() // also after a panic: who was promised the goroutine waits for it
+	p.rcv.Receive(data, binary)
+}
+
+func (p *WebSocket) lendOut() {
+	if w := p.work; w != nil {
+		p.work = nil
+		w.Work()
+	}
+}
+
+// Lend implements [wire.Lender]. When the work takes long, the engine goes on with
+// another goroutine, which hands up the next message.
+func (p *WebSocket) Lend(w wire.Worker) bool {
+	if p.work != nil {
+		return false
+	}
+	p.work = w
+	return true
 }
 
 // why is the reason the pipe ended, as the receiver wants to hear it.
@@ -250,64 +277,55 @@ func (p *WebSocket) Transport() string { return "websocket" }
 func (p *WebSocket) RemoteAddr() net.Addr { return p.conn.RemoteAddr() }
 
 // Wake implements [wire.Pipe].
-func (p *WebSocket) Wake() {
+func (p *WebSocket) Wake() { p.conn.Want() }
+
+var batches = sync.Pool{New: func() any { return new([]*wire.Encoded) }}
+
+const keptBatch = 256 // messages; the room of a larger batch is given back
+
+// flush sends what can be taken, and then the goodbye if that is due.
+func (p *WebSocket) flush() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.woken = true
-	if p.flushing || p.rcv == nil || p.ended {
+	rcv, bye := p.rcv, p.bye
+	p.mu.Unlock()
+	if rcv == nil || bye != nil && bye.said {
 		return
 	}
-	p.flushing = true
-	p.tasks.Go(p.flush) // ends when nothing is left to take; the pipe's end waits for it
-}
-
-// flush writes what can be taken, each batch in one system call, until nothing
-// is left.
-func (p *WebSocket) flush() {
-	var batch []*wire.Encoded
-	var frames []*websocket.Prepared
-	for p.more() {
-		batch = p.rcv.Take(batch[:0])
-		if len(batch) == 0 {
-			continue
-		}
-		frames = frames[:0]
-		for _, e := range batch {
-			frames = append(frames, e.Framed(wire.WebSocketForm, frame).(*websocket.Prepared))
-		}
-		clear(batch)
-		err := p.conn.WriteBatch(context.Background(), frames)
-		clear(frames)
-		if err != nil {
-			return // the engine tells why
+	batch := batches.Get().(*[]*wire.Encoded)
+	*batch = rcv.Take((*batch)[:0])
+	for _, e := range *batch {
+		if p.send(e) != nil {
+			break // the engine tells why
 		}
 	}
+	clear(*batch)
+	if cap(*batch) <= keptBatch {
+		batches.Put(batch)
+	}
+	if bye != nil {
+		bye.said = true
+		p.conn.Close(websocket.StatusCode(bye.code), bye.reason)
+	}
+}
+
+const copyBelowBytes = 8 << 10 // of a message for one connection; a longer one is not copied
+
+func (p *WebSocket) send(e *wire.Encoded) error {
+	if e.Shared || len(e.Data) >= copyBelowBytes {
+		return p.conn.SendPrepared(e.Framed(wire.WebSocketForm, frame).(*websocket.Prepared))
+	}
+	return p.conn.Send(websocket.Message{Type: messageType(e), Data: e.Data})
+}
+
+func messageType(e *wire.Encoded) websocket.MessageType {
+	if e.Binary {
+		return websocket.Binary
+	}
+	return websocket.Text
 }
 
 func frame(e *wire.Encoded) any {
-	t := websocket.Text
-	if e.Binary {
-		t = websocket.Binary
-	}
-	return websocket.Prepare(websocket.Message{Type: t, Data: e.Data})
-}
-
-// more tells the flusher whether to look again. When all is said and Close was
-// called, it says goodbye.
-func (p *WebSocket) more() bool {
-	p.mu.Lock()
-	if p.woken {
-		p.woken = false
-		p.mu.Unlock()
-		return true
-	}
-	bye := p.bye
-	p.flushing = bye != nil // a flusher that has said goodbye is the last
-	p.mu.Unlock()
-	if bye != nil {
-		p.conn.Close(websocket.StatusCode(bye.code), bye.reason)
-	}
-	return false
+	return websocket.Prepare(websocket.Message{Type: messageType(e), Data: e.Data})
 }
 
 // Ping implements [wire.Pipe].
@@ -356,9 +374,7 @@ func (p *WebSocket) Close(code int, reason string) {
 		p.mu.Unlock()
 		return
 	}
-	p.bye = &farewell{code, reason}
-	p.woken = true // the flusher of the moment must not see the one without the other
-	p.late = time.AfterFunc(2*p.o.closeTimeout(), p.CloseNow)
+	p.bye = &farewell{code: code, reason: reason, late: time.AfterFunc(2*p.o.closeTimeout(), p.CloseNow)}
 	p.mu.Unlock()
 	p.Resume()
 	p.Wake()
