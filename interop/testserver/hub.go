@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/socketio"
@@ -15,9 +16,13 @@ func newHub(limits parley.Limits, log *slog.Logger) *parley.Hub {
 	hub := parley.NewHub(&parley.HubOptions{Limits: limits, Log: log})
 	hub.OnConnect(admit)
 	addMethods(hub)
+	addValues(hub)
 	addMoods(hub)
+	addQuestions(hub)
 	addStreams(hub)
 	addGroups(hub)
+	addVisitors(hub)
+	newGates().add(hub)
 	return hub
 }
 
@@ -43,8 +48,24 @@ func addMethods(hub *parley.Hub) {
 	hub.Handle("transport", parley.Func((*parley.Conn).Transport))
 	hub.Handle("tell", parley.Func(tell))
 	hub.Handle("burst", parley.Func(burst))
-	hub.Handle("ask", parley.Func(ask))
 	hub.Handle("me", parley.Func(me))
+}
+
+// person has names that protocols may write in their own way.
+type person struct {
+	FirstName string
+	Age       int
+	Tags      []string
+}
+
+// addValues adds echoes of one type each.
+func addValues(hub *parley.Hub) {
+	hub.Handle("bytes", parley.Func(func(b []byte) []byte { return b }))
+	hub.Handle("moment", parley.Func(func(t time.Time) time.Time { return t }))
+	hub.Handle("whole", parley.Func(func(n int) int { return n }))
+	hub.Handle("real", parley.Func(func(f float64) float64 { return f }))
+	hub.Handle("person", parley.Func(func(p person) person { return p }))
+	hub.Handle("years", parley.Func(func(p person) int { return p.Age }))
 }
 
 func echo(_ context.Context, call *parley.Call) error {
@@ -68,9 +89,31 @@ func burst(ctx context.Context, c *parley.Conn, n int) error {
 	return nil
 }
 
+// addQuestions adds what asks clients.
+func addQuestions(hub *parley.Hub) {
+	hub.Handle("ask", parley.Func(ask))
+	hub.Handle("askFor", parley.Func(askFor))
+	hub.Handle("askOther", parley.Func(func(ctx context.Context, c *parley.Conn, id, question string) (any, error) {
+		return askConn(ctx, c.Hub(), id, question)
+	}))
+}
+
 func ask(ctx context.Context, c *parley.Conn, question string) (yes bool, err error) {
 	err = c.Call(ctx, "confirm", &yes, question)
 	return yes, err
+}
+
+func askFor(ctx context.Context, c *parley.Conn, question string) (answer any, err error) {
+	err = c.Call(ctx, "answer", &answer, question)
+	return answer, err
+}
+
+func askConn(ctx context.Context, hub *parley.Hub, id, question string) (answer any, err error) {
+	c := hub.Conn(id)
+	if c == nil {
+		return nil, parley.Errorf("gone", "Nobody is %s.", id)
+	}
+	return askFor(ctx, c, question)
 }
 
 // addMoods adds what goes wrong, each in its own way.
@@ -78,6 +121,7 @@ func addMoods(hub *parley.Hub) {
 	hub.Handle("fail", parley.Func(func(message string) error {
 		return &parley.Error{Code: "no_luck", Message: message, Data: []int{1, 2}}
 	}))
+	hub.Handle("failAs", parley.Func(func(class, message string) error { return &parley.Error{Type: class, Message: message} }))
 	hub.Handle("broken", parley.Func(func() error { return errors.New("the password is 1234") }))
 	hub.Handle("panic", parley.Func(func() error { panic("the password is 1234") }))
 	hub.Handle("kick", parley.Func(kick))

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -20,29 +21,41 @@ import (
 
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/plain"
-	"github.com/parley-go/parley/signalr"
 	"github.com/parley-go/parley/socketio"
 )
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:0", "the address to listen on")
-	var limits parley.Limits
+	var o site
+	flag.StringVar(&o.origin, "origin", "", "an origin whose pages may connect, besides the server's own")
+	flag.StringVar(&o.files, "files", "", "a folder to serve at /files/")
+	limits := &o.limits
 	flag.DurationVar(&limits.KeepAlive, "keepalive", 0, "time between two pings; 0 means the hub's default")
 	flag.DurationVar(&limits.IdleTimeout, "idle", 0, "idle timeout; 0 means the hub's default")
 	flag.DurationVar(&limits.AskTimeout, "ask", 0, "how long ask waits; 0 means the hub's default")
 	flag.IntVar(&limits.QueueBytes, "queue", 0, "bytes that may wait for one client; 0 means the hub's default")
 	flag.Parse()
-	if err := run(*listen, limits); err != nil {
+	if err := run(*listen, &o); err != nil {
 		fmt.Fprintln(os.Stderr, "testserver:", err)
 		os.Exit(1)
 	}
 }
 
-// run serves until the process is asked to end, then shuts the hub down.
-func run(listen string, limits parley.Limits) error {
+// site is what is served.
+type site struct {
+	limits        parley.Limits
+	origin, files string
+	hub, parallel *parley.Hub // the second runs several calls of a connection at a time
+}
+
+// run serves until the process is asked to end, then shuts the hubs down.
+func run(listen string, s *site) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	hub := newHub(limits, log)
-	server := &http.Server{Handler: newMux(hub, limits), ReadHeaderTimeout: 10 * time.Second}
+	s.hub = newHub(s.limits, log)
+	limits := s.limits
+	limits.Parallelism = 3
+	s.parallel = newHub(limits, log)
+	server := &http.Server{Handler: s.mux(), ReadHeaderTimeout: 10 * time.Second}
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err
@@ -60,23 +73,35 @@ func run(listen string, limits parley.Limits) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return errors.Join(hub.Shutdown(ctx), server.Shutdown(ctx))
+	return errors.Join(s.hub.Shutdown(ctx), s.parallel.Shutdown(ctx), server.Shutdown(ctx))
 }
 
-func newMux(hub *parley.Hub, limits parley.Limits) *http.ServeMux {
+func (s *site) mux() *http.ServeMux {
 	mux := http.NewServeMux()
-	plain.Mount(mux, "/plain", hub, nil)
-	signalr.Mount(mux, "/signalr", hub, &signalr.Options{ClientTimeout: limits.IdleTimeout})
-	private := guarded(signalr.Handler(hub, nil))
-	mux.Handle("/private/signalr", private)
-	mux.Handle("/private/signalr/negotiate", private)
-	socketio.Mount(mux, "/socket.io/", hub, &socketio.Options{
-		PingInterval: limits.KeepAlive,
-		PingTimeout:  limits.IdleTimeout,
+	plain.Mount(mux, "/plain", s.hub, nil)
+	socketio.Mount(mux, "/socket.io/", s.hub, &socketio.Options{
+		PingInterval: s.limits.KeepAlive,
+		PingTimeout:  s.limits.IdleTimeout,
 	})
+	s.mountSignalR(mux)
+	if s.files != "" {
+		mux.Handle("GET /files/", http.StripPrefix("/files/", http.FileServer(http.Dir(s.files))))
+	}
+	mux.HandleFunc("POST /ask", s.ask)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /debug/goroutines", countGoroutines)
 	return mux
+}
+
+// ask asks a client from outside the hub.
+func (s *site) ask(w http.ResponseWriter, r *http.Request) {
+	answer, err := askConn(r.Context(), s.hub, r.FormValue("id"), r.FormValue("question"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(answer) // a client that went away does not want it
 }
 
 // countGoroutines answers with their number, or with ?stacks with what each

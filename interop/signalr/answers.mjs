@@ -1,0 +1,83 @@
+// Client results: the hub asks, the client answers. Clients have the word for it since version 7.
+
+const failed = "An unexpected error occurred invoking 'askFor' on the server."
+
+export const answers = [
+  {
+    name: 'the hub asks from a handler, the client answers',
+    since: 7,
+    async run(w) {
+      const c = await w.connect()
+      const questions = []
+      c.on('confirm', question => {
+        questions.push(question)
+        return question === 'Sure?'
+      })
+      w.equal(await c.invoke('ask', 'Sure?'), true, 'ask')
+      w.equal(await c.invoke('ask', 'Really?'), false, 'ask')
+      w.equal(questions, ['Sure?', 'Really?'], 'questions')
+    },
+  },
+  {
+    name: 'the hub asks from outside of any call',
+    since: 7,
+    async run(w) {
+      const c = await w.connect()
+      c.on('answer', question => ({ question }))
+      const { id } = await w.describe(c)
+      const answer = await fetch(`${w.server.url}/ask?${new URLSearchParams({ id, question: 'Who?' })}`, { method: 'POST' })
+      w.equal(await answer.json(), { question: 'Who?' }, 'answer')
+    },
+  },
+  {
+    name: 'one client has the hub ask another',
+    since: 7,
+    async run(w) {
+      const [ann, ben] = await Promise.all([w.connect(), w.connect()])
+      ben.on('answer', question => `${question} Ben!`)
+      const { id } = await w.describe(ben)
+      w.equal(await ann.invoke('askOther', id, 'Who?'), 'Who? Ben!', 'askOther')
+      await ben.stop()
+      await w.fails(ann.invoke('askOther', id, 'Who?'), /^An unexpected error occurred invoking 'askOther' on the server\./)
+    },
+  },
+  {
+    name: 'answers that fail, and the lack of one',
+    since: 7,
+    async run(w) {
+      const c = await w.connect()
+      await w.fails(c.invoke('askFor', 'anyone?'), `${failed} HubException: Client didn't provide a result.`)
+      c.on('answer', question => {
+        if (question === 'fail') throw new Error('I would rather not')
+      })
+      await w.fails(c.invoke('askFor', 'fail'), `${failed} HubException: Error: I would rather not`)
+      await w.fails(c.invoke('askFor', 'nothing'), `${failed} HubException: Client didn't provide a result.`)
+      c.on('confirm', () => 'not a bool')
+      await w.fails(c.invoke('ask', 'Sure?'), /^An unexpected error occurred invoking 'ask' on the server\./)
+      w.equal(await c.invoke('echo', 'still here'), 'still here', 'echo')
+    },
+  },
+  {
+    name: 'two handlers with an answer each are one too many',
+    since: 7,
+    async run(w) {
+      const c = await w.connect()
+      c.on('answer', () => 1)
+      c.on('answer', () => 2)
+      await w.fails(c.invoke('askFor', 'which?'), `${failed} HubException: Client provided multiple results.`)
+    },
+  },
+  {
+    name: 'a question whose client goes away fails',
+    since: 7,
+    async run(w) {
+      const [ann, ben] = await Promise.all([w.connect(), w.connect()])
+      const { id } = await w.describe(ben)
+      ben.on('answer', () => {
+        ben.connection.stop()
+        return new Promise(() => {})
+      })
+      await w.fails(ann.invoke('askOther', id, 'Still there?'), "An unexpected error occurred invoking 'askOther' on the server.")
+    },
+  },
+]

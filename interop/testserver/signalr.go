@@ -1,0 +1,69 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/signalr"
+)
+
+// endpoint is the hub at a path, with options of its own.
+type endpoint struct {
+	path    string
+	hub     *parley.Hub
+	options signalr.Options
+	around  func(http.Handler) http.Handler // nil for identify alone
+}
+
+// endpoints are what one endpoint cannot be at once.
+func (s *site) endpoints() []endpoint {
+	short := 300 * time.Millisecond
+	return []endpoint{
+		{path: "/signalr", hub: s.hub},
+		{path: "/signalr/parallel", hub: s.parallel},
+		{path: "/signalr/detailed", hub: s.hub, options: signalr.Options{DetailedErrors: true}},
+		{path: "/signalr/quick", hub: s.hub, options: signalr.Options{KeepAlive: short / 3, ClientTimeout: 3 * short}},
+		{path: "/signalr/hasty", hub: s.hub, options: signalr.Options{HandshakeTimeout: short}},
+		{path: "/signalr/mute", hub: s.hub, options: signalr.Options{KeepAlive: -1}},
+		{path: "/signalr/guarded", hub: s.hub, around: authorize},
+		{path: "/private/signalr", hub: s.hub, around: guarded},
+	}
+}
+
+func (s *site) mountSignalR(mux *http.ServeMux) {
+	for _, e := range s.endpoints() {
+		o := e.options
+		if s.origin != "" {
+			o.Origins = []string{s.origin}
+		}
+		if o.ClientTimeout == 0 {
+			o.ClientTimeout = s.limits.IdleTimeout
+		}
+		h := signalr.Handler(e.hub, &o)
+		if e.around != nil {
+			h = e.around(h)
+		}
+		mux.Handle(e.path, identify(h))
+		mux.Handle(e.path+"/negotiate", identify(h))
+	}
+}
+
+// authorize lets in who has a token: "good", or one that begins with "once" for
+// the negotiation only. It comes in a header, or in the query where a browser
+// cannot send one.
+func authorize(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !found {
+			token = r.URL.Query().Get("access_token")
+		}
+		negotiates := strings.HasSuffix(r.URL.Path, "/negotiate")
+		if token != "good" && !(negotiates && strings.HasPrefix(token, "once")) && r.Method != http.MethodOptions {
+			w.WriteHeader(http.StatusUnauthorized) // without a body: clients show it in place of the status
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(parley.WithUser(r.Context(), "ann")))
+	})
+}
