@@ -221,8 +221,7 @@ func TestClientNegotiations(t *testing.T) {
 		{201, `{}`, "201 Created"},
 		{200, `hello`, "invalid character"},
 		{200, `{"error":"go away"}`, "go away"},
-		{200, `{"url":"http://elsewhere"}`, "elsewhere"},
-		{200, `{"negotiateVersion":1,"connectionToken":"x","availableTransports":[{"transport":"LongPolling"}]}`, "no WebSockets"},
+		{200, `{"negotiateVersion":1,"connectionToken":"x","availableTransports":[{"transport":"LongPolling"}]}`, "LongPolling: does not carry the transfer format Text"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			handler := func(w http.ResponseWriter, _ *http.Request) {
@@ -252,7 +251,7 @@ func TestClientRequests(t *testing.T) {
 				http.Error(w, "enough", http.StatusForbidden)
 				return
 			}
-			w.Write([]byte(`{"negotiateVersion":1,"connectionId":"i","connectionToken":"t","availableTransports":[{"transport":"WebSockets"}]}`))
+			w.Write([]byte(`{"negotiateVersion":1,"connectionId":"i","connectionToken":"t","availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]}`))
 		}
 		serveHTTP(t, http.HandlerFunc(handler), func(n *network) {
 			n.http.Jar, _ = cookiejar.New(nil)
@@ -262,7 +261,7 @@ func TestClientRequests(t *testing.T) {
 			}
 			cl.Close(n.t.Context())
 		})
-		want := []string{"POST /chat/negotiate?name=Ann&negotiateVersion=1 Bearer b ", "GET /chat?id=t&name=Ann Bearer b node=7"}
+		want := []string{"POST /chat/negotiate?name=Ann&negotiateVersion=1 Bearer b ", "GET /chat?name=Ann&id=t Bearer b node=7"}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}

@@ -1,0 +1,177 @@
+package signalr
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/wire"
+)
+
+// clientLink joins a pipe to the session of a client: it shakes hands, and then
+// cuts what comes into messages.
+type clientLink struct {
+	// fixed before the first message
+	*dialer
+	session *parley.Session
+	quiet   bool // the transport needs no pings, and has no time without a word from the server
+
+	// owned by the reading loop; refusal by others once shaken is closed
+	shaking *records // cuts the handshake off; nil when that is done
+	records splitter
+	each    func(record []byte) bool // is l.record
+	over    bool                     // nothing more is wanted
+	bye     *wire.Goodbye            // what the server said on leaving
+	settled bool                     // shaken is closed
+	refusal error                    // why there is no connection
+
+	left   atomic.Bool   // the server has said goodbye, and reads nothing any more
+	asked  bool          // owned by the flusher: the handshake was requested
+	shaken chan struct{} // closed when the handshake is done, or will never be
+}
+
+func newClientLink(d *dialer, quiet bool) *clientLink {
+	l := &clientLink{dialer: d, quiet: quiet, shaken: make(chan struct{})}
+	l.shaking, l.records, l.each = &records{limit: d.o.MaxMessageBytes}, d.speaks.splitter(d.o.MaxMessageBytes), l.record
+	return l
+}
+
+// settle tells the dialer how the handshake ended. Only the first call counts.
+func (l *clientLink) settle(refusal error) {
+	if l.settled {
+		return
+	}
+	l.settled, l.refusal = true, refusal
+	close(l.shaken)
+}
+
+// handshakeRequest asks for a hub protocol. It is JSON for all of them (SignalR
+// hub protocol, "Handshake").
+func (l *clientLink) handshakeRequest() *wire.Encoded {
+	const version = 1
+	return &wire.Encoded{Data: fmt.Appendf(nil, `{"protocol":"%s","version":%d}`+"\x1e", l.speaks.Name(), version)}
+}
+
+// Receive implements [wire.Receiver].
+func (l *clientLink) Receive(data []byte, _ bool) {
+	if l.shaking != nil && !l.over {
+		data = l.shake(data)
+	}
+	if l.over || l.shaking != nil {
+		return
+	}
+	l.session.Heard() // whatever it is
+	if err := l.records.add(data, l.each); err != nil {
+		l.broken(err)
+	}
+	l.settle(l.farewell())
+}
+
+// farewell is the error of a server that said goodbye right after the
+// handshake: its OnConnect has refused the client.
+func (l *clientLink) farewell() error {
+	switch {
+	case l.bye == nil:
+		return nil
+	case l.bye.Reason == "":
+		return parley.ErrClosed
+	}
+	return errors.New(l.bye.Reason)
+}
+
+func (l *clientLink) record(record []byte) bool {
+	var m message
+	if err := l.speaks.parse(record, &m); err != nil {
+		l.broken(err)
+		return false
+	}
+	if m.Kind == wire.Close {
+		l.bye, l.over = &m.Bye, true
+		l.left.Store(true)
+	}
+	l.session.Receive(&m.Message)
+	return !l.over
+}
+
+// shake takes the handshake response and returns what is behind it.
+func (l *clientLink) shake(data []byte) (rest []byte) {
+	response, rest, err := l.shaking.next(data)
+	if response == nil && err == nil {
+		return nil
+	}
+	if err == nil {
+		err = readHandshakeResponse(response)
+	}
+	if err != nil {
+		l.broken(err)
+		return nil
+	}
+	l.shaking = nil
+	l.open()
+	return rest
+}
+
+// readHandshakeResponse reads an object that says what is wrong, or nothing.
+func readHandshakeResponse(response []byte) error {
+	var f fields
+	if err := f.read(response); err != nil {
+		return err
+	}
+	if f.typ != nil {
+		return errors.New("expected a handshake response from the server")
+	}
+	said, err := text("error", f.err)
+	if err == nil && said != "" {
+		err = errors.New(said)
+	}
+	return err
+}
+
+// open begins the session. The ping that follows starts the client timeout of
+// the server.
+func (l *clientLink) open() {
+	o := parley.Opening{Protocol: l.speaks, KeepAlive: l.o.KeepAlive, IdleTimeout: l.o.ServerTimeout, FoldNames: true}
+	if l.quiet {
+		o.KeepAlive, o.IdleTimeout = -1, -1
+	}
+	l.session.Open(o)
+	if l.quiet {
+		return
+	}
+	first, err := l.speaks.Append(nil, &wire.Message{Kind: wire.Ping})
+	if err == nil {
+		l.session.Send(&wire.Encoded{Data: first, Binary: l.speaks.Binary(), Kind: wire.Ping}) // fails only when the session has ended
+	}
+}
+
+// broken ends a connection whose server broke the protocol.
+func (l *clientLink) broken(err error) {
+	l.over = true
+	l.settle(err)
+	l.session.Fail(wire.Goodbye{Code: 1002, Reason: err.Error(), Failed: true}, failed(err))
+}
+
+// Take implements [wire.Receiver]. The handshake request goes before anything
+// else. Nothing goes to a server that has said goodbye.
+func (l *clientLink) Take(batch []*wire.Encoded) []*wire.Encoded {
+	n := len(batch)
+	if !l.asked {
+		l.asked = true
+		batch = append(batch, l.handshakeRequest())
+	}
+	batch = l.session.Take(batch)
+	if l.left.Load() {
+		return batch[:n]
+	}
+	return batch
+}
+
+// Heard implements [wire.Receiver].
+func (l *clientLink) Heard() { l.session.Heard() }
+
+// Closed implements [wire.Receiver].
+func (l *clientLink) Closed(err error) {
+	l.settle(errors.Join(parley.ErrHandshake, err))
+	l.session.Closed(err)
+}
