@@ -96,6 +96,8 @@ func (o *ClientOptions) check() (dialect, error) {
 	switch o.Protocol {
 	case "", "json":
 		return protocol{manner{client: true}}, nil
+	case "messagepack":
+		return packed{manner{client: true}}, nil
 	}
 	return nil, fmt.Errorf("there is no protocol %q", o.Protocol)
 }

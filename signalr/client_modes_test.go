@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -36,6 +37,9 @@ var modes = []mode{
 	{WebSockets, "websocket", "json", true},
 	{ServerSentEvents, "sse", "json", false},
 	{LongPolling, "polling", "json", false},
+	{WebSockets, "websocket", "messagepack", false},
+	{WebSockets, "websocket", "messagepack", true},
+	{LongPolling, "polling", "messagepack", false},
 }
 
 // visitor is a client that has come to a server.
@@ -107,6 +111,8 @@ func TestClientInEveryMode(t *testing.T) {
 		"events":               modeEvents,
 		"questions":            modeQuestions,
 		"streams":              modeStreams,
+		"uploads":              modeUploads,
+		"headers":              modeHeaders,
 		"long messages":        modeLongMessages,
 		"nothing happens":      modeIdle,
 		"a lost connection":    modeLoss,
@@ -227,6 +233,70 @@ func modeStreams(v *visitor) {
 	for _, err := range v.Stream(v.ctx(), "add", 1, 2) {
 		wantError(v.t(), err, parley.Error{Code: "error",
 			Message: "The client attempted to invoke the non-streaming 'add' method with a streaming invocation."})
+	}
+}
+
+func modeUploads(v *visitor) {
+	sum := parley.Upload[int, int, int]("sum")
+	sum.Handle(v.hub, func(_ context.Context, _ *parley.Conn, start int, items iter.Seq2[int, error]) (int, error) {
+		for n, err := range items {
+			if err != nil {
+				return start, err
+			}
+			start += n
+		}
+		return start, nil
+	})
+	for range 3 {
+		if got, err := sum.Call(v.ctx(), v.Client, 1000, slices.Values([]int{1, 20, 300})); err != nil || got != 1321 {
+			v.t().Errorf("sum: got %d %v, want 1321", got, err)
+		}
+	}
+	broken := func(yield func(int, error) bool) {
+		if yield(1, nil) {
+			yield(0, parley.Errorf("", "out of paper"))
+		}
+	}
+	err := v.Call(v.ctx(), "sum", nil, 1, iter.Seq2[int, error](broken))
+	wantError(v.t(), err, parley.Error{Code: "error", Message: "out of paper"})
+	v.hub.Handle("zip", parley.HandlerFunc(func(_ context.Context, call *parley.Call) error { // answers with a stream
+		next, stop := iter.Pull2(call.Upload(1))
+		defer stop()
+		for a := range call.Upload(0) {
+			b, err, _ := next()
+			var x, y int
+			if err := errors.Join(err, a.Scan(&x), b.Scan(&y)); err != nil {
+				return err
+			}
+			if err := call.Send(10*x + y); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	var zipped []int
+	for value, err := range v.Stream(v.ctx(), "zip", slices.Values([]int{1, 2, 3}), slices.Values([]int{4, 5, 6})) {
+		var n int
+		if err := errors.Join(err, value.Scan(&n)); err != nil {
+			v.t().Fatal(err)
+		}
+		zipped = append(zipped, n)
+	}
+	if want := []int{14, 25, 36}; !slices.Equal(zipped, want) {
+		v.t().Errorf("zip: got %v, want %v", zipped, want)
+	}
+	err = v.Call(v.ctx(), "add", nil, 1, 2, slices.Values([]int{1}))
+	wantError(v.t(), err, parley.Error{Code: "error", Message: "Client sent 1 stream(s), Hub method expects 0."})
+}
+
+func modeHeaders(v *visitor) {
+	v.hub.Handle("traced", parley.HandlerFunc(func(_ context.Context, call *parley.Call) error {
+		return call.Reply(call.Headers()["traceparent"])
+	}))
+	var got string
+	ctx := parley.WithHeaders(v.ctx(), map[string]string{"traceparent": "00-1-2-01"})
+	if err := v.Call(ctx, "traced", &got); err != nil || got != "00-1-2-01" {
+		v.t().Errorf("traced: got %q %v", got, err)
 	}
 }
 
