@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/internal/transport"
 	"github.com/parley-go/parley/wire"
 )
@@ -29,20 +30,58 @@ func (e *endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if c == nil || !e.serves(w, WebSockets) {
 		return
 	}
-	if _, status, why := c.claim(WebSockets); status != 0 {
+	first, status, why := c.claim(WebSockets)
+	if status != 0 {
 		answer(w, status, why)
 		return
 	}
-	pipe, err := e.sockets.WebSocket(w, r)
+	if !first {
+		e.resume(w, r, c)
+		return
+	}
+	socket, err := e.sockets.WebSocket(w, r)
 	if err != nil {
 		c.end()
 		return // the request has been answered
 	}
+	pipe := c.pipe(socket)
 	if c.attach(r, pipe) != nil {
-		pipe.Refuse(1000, "")
+		socket.Refuse(1000, "")
 		return
 	}
-	pipe.Start(c)
+	if c.resume == nil {
+		socket.Start(c)
+		return
+	}
+	if !c.resume.attach(socket) {
+		socket.Refuse(1000, "")
+	}
+}
+
+// pipe is what the session of a connection stands on: the socket, or what may
+// outlive it.
+func (c *connection) pipe(socket wire.Pipe) wire.Pipe {
+	if !c.stateful {
+		return socket
+	}
+	o := &c.endpoint.o
+	c.resume = newResumable(c, o.StatefulReconnectBuffer, c.endpoint.budget, o.DisconnectTimeout)
+	return c.resume
+}
+
+// resume goes on with a connection whose WebSocket was lost, or is about to be.
+func (e *endpoint) resume(w http.ResponseWriter, r *http.Request, c *connection) {
+	if parley.UserOf(r.Context()) != c.resume.session.Conn().User() {
+		answer(w, http.StatusForbidden, "")
+		return
+	}
+	socket, err := e.sockets.WebSocket(w, r)
+	if err != nil {
+		return // the request has been answered
+	}
+	if !c.resume.attach(socket) {
+		socket.Refuse(1000, "")
+	}
 }
 
 // serveEvents is the event stream of a connection.

@@ -18,10 +18,11 @@ type connection struct {
 
 	// fixed after construction
 	endpoint *endpoint
-	id       string    // public
-	token    string    // secret; empty: it skipped the negotiation, and nobody can name it
-	stateful bool      // stateful reconnect was granted
-	expires  time.Time // when it is too late for a transport
+	id       string     // public
+	token    string     // secret; empty: it skipped the negotiation, and nobody can name it
+	stateful bool       // stateful reconnect was granted
+	expires  time.Time  // when it is too late for a transport
+	resume   *resumable // set while a WebSocket attaches; nil: the connection ends with it
 
 	mu    sync.Mutex
 	state state
@@ -47,8 +48,8 @@ type poster interface {
 }
 
 // claim asks for the place of the transport; first tells whether it was free.
-// Polls come again to the one there is. A status other than 0 refuses the
-// request.
+// Polls come again to the one there is, and so may WebSockets. A status other
+// than 0 refuses the request.
 func (c *connection) claim(kind Transports) (first bool, status int, why string) {
 	first, status, why = c.place(kind)
 	if first && c.token != "" {
@@ -70,6 +71,8 @@ func (c *connection) place(kind Transports) (first bool, status int, why string)
 		return false, http.StatusBadRequest, "Cannot change transports mid-connection"
 	case kind == LongPolling && c.state == active:
 		return false, 0, ""
+	case c.resume != nil && c.state == active:
+		return false, c.resume.status(), ""
 	}
 	return false, http.StatusConflict, ""
 }

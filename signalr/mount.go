@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/replay"
 	"github.com/parley-go/parley/internal/transport"
 	"github.com/parley-go/parley/wire"
 )
@@ -34,6 +35,7 @@ type endpoint struct {
 	sockets   *transport.Acceptor
 	polls     transport.PollOptions
 	table     table
+	budget    *replay.Budget
 
 	// serve puts what the endpoint is for on the pipe of a connection that r has
 	// brought. An error means that there is nothing to be served any more.
@@ -43,6 +45,7 @@ type endpoint struct {
 func newEndpoint(o *Options) *endpoint {
 	e := &endpoint{o: o.withDefaults()}
 	e.words.detailed = e.o.DetailedErrors
+	e.budget = replay.NewBudget(e.o.ReconnectBudget)
 	e.available = offer(e.o.Transports)
 	e.table.limit = e.o.MaxNegotiations
 	e.http = transport.Options{

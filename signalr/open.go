@@ -20,6 +20,9 @@ func (h *hubEndpoint) serve(c *connection, r *http.Request, pipe wire.Pipe) (wir
 		HandshakeTimeout: h.o.HandshakeTimeout,
 		Late:             handshakeError(handshakeCanceled),
 	})
+	if l.resume = c.resume; l.resume != nil {
+		l.resume.session, l.resume.rewind = l.session, l.rewind
+	}
 	return l, err
 }
 
@@ -30,6 +33,7 @@ type link struct {
 	hub       *hubEndpoint
 	session   *parley.Session
 	transport string
+	resume    *resumable // nil: the connection ends with its transport
 
 	// owned by the reading loop
 	shaking *records // cuts the handshake off; nil when that is done
@@ -69,10 +73,28 @@ func (l *link) record(record []byte) bool {
 		l.broken(err)
 		return false
 	}
+	if !l.admits(&m) {
+		return !l.over
+	}
 	l.over = m.Kind == wire.Close
 	l.session.Receive(&m.Message)
 	return !l.over
 }
+
+// admits tells whether the session is to see a message.
+func (l *link) admits(m *message) bool {
+	if l.resume == nil {
+		return true
+	}
+	seen, err := l.resume.admit(m)
+	if err != nil {
+		l.broken(err)
+	}
+	return seen && err == nil
+}
+
+// rewind forgets what was read of a message that will not be read to its end.
+func (l *link) rewind() { l.records = l.dialect.splitter(l.hub.o.MaxMessageBytes) }
 
 // shake takes the handshake request, which is JSON whatever it asks for
 // (SignalR hub protocol, "Handshake"), and returns what is behind it.
@@ -85,29 +107,34 @@ func (l *link) shake(data []byte) (rest []byte) {
 	if request == nil {
 		return nil
 	}
-	d, refusal, err := l.hub.checkHandshake(request, l.transport)
+	d, version, refusal, err := l.hub.checkHandshake(request, l.transport)
 	if err != nil {
 		l.refuse(refusal, err)
 		return nil
 	}
 	l.shaking, l.dialect, l.records, l.each = nil, d, d.splitter(l.hub.o.MaxMessageBytes), l.record
-	l.open()
+	l.open(version)
 	return rest
 }
 
 // open begins the session. Long polling has no pings: every poll is a sign of
 // life.
-func (l *link) open() {
+func (l *link) open(version int) {
 	o := &l.hub.o
 	keepAlive := o.KeepAlive
 	if l.transport == "polling" {
 		keepAlive = -1
+	}
+	resumes := l.resume != nil && version >= resumableVersion
+	if resumes {
+		l.resume.enable(l.dialect)
 	}
 	l.session.Open(parley.Opening{
 		Protocol:      l.dialect,
 		Welcome:       []byte(welcome),
 		Refusal:       l.dialect.refusal,
 		KeepAlive:     keepAlive,
+		PingPipe:      resumes,
 		IdleTimeout:   o.ClientTimeout,
 		IdleAfterPing: true,
 		CallPrefix:    "s",
@@ -115,16 +142,19 @@ func (l *link) open() {
 	})
 }
 
-// newestVersion is that of the hub protocol. 2 is 1 with stateful reconnect,
-// where that was negotiated.
-const newestVersion = 2
+// newestVersion is that of the hub protocol. resumableVersion is 1 with
+// stateful reconnect, where that was negotiated.
+const (
+	newestVersion    = 2
+	resumableVersion = 2
+)
 
 // checkHandshake returns the hub protocol that a request asks for, or the
 // sentence for the client when there is something wrong with it.
-func (h *hubEndpoint) checkHandshake(request []byte, transport string) (d dialect, refusal string, err error) {
+func (h *hubEndpoint) checkHandshake(request []byte, transport string) (d dialect, version int, refusal string, err error) {
 	name, version, err := readHandshake(request)
 	if err != nil {
-		return nil, h.words.hidden(handshakeFailed, "InvalidDataException", err.Error()), err
+		return nil, 0, h.words.hidden(handshakeFailed, "InvalidDataException", err.Error()), err
 	}
 	i := slices.IndexFunc(h.dialects, func(d dialect) bool { return strings.EqualFold(d.Name(), name) })
 	switch {
@@ -135,9 +165,9 @@ func (h *hubEndpoint) checkHandshake(request []byte, transport string) (d dialec
 	case h.dialects[i].Binary() && transport == "sse":
 		refusal = fmt.Sprintf("Cannot use the '%s' protocol on the current transport. The transport does not support 'Binary' transfer format.", name)
 	default:
-		return h.dialects[i], "", nil
+		return h.dialects[i], version, "", nil
 	}
-	return nil, refusal, errors.New(refusal)
+	return nil, 0, refusal, errors.New(refusal)
 }
 
 func readHandshake(request []byte) (name string, version int, err error) {

@@ -77,9 +77,10 @@ type Options struct {
 	// DetailedErrors shows callers the errors that are otherwise only logged
 	// (EnableDetailedErrors). False means that they stay hidden.
 	DetailedErrors bool
-	// DisconnectTimeout is how long a negotiation waits for its transport, and
-	// a long-polling connection for its next poll (DisconnectTimeout). Zero
-	// means 15 seconds.
+	// DisconnectTimeout is how long a negotiation waits for its transport, a
+	// long-polling connection for its next poll, and one with stateful
+	// reconnect for its next WebSocket (DisconnectTimeout). Zero means 15
+	// seconds.
 	DisconnectTimeout time.Duration
 	// MaxNegotiations bounds the negotiations that wait at one time; more are
 	// answered with status 503. Zero means 65,536.
@@ -98,6 +99,17 @@ type Options struct {
 	// WebSocket to the clients that ask for it (AllowStatefulReconnects). False
 	// means that none are.
 	AllowStatefulReconnect bool
+	// StatefulReconnectBuffer is the number of bytes sent to a client and not
+	// acknowledged at which further messages wait in the connection's queue
+	// (StatefulReconnectBufferSize). Zero means 100,000.
+	StatefulReconnectBuffer int
+	// ReconnectBudget bounds the memory of all connections of the endpoint for
+	// what was sent and not acknowledged, and for clients that are away. It
+	// counts twice the size of a message and 128 bytes, and 4 KiB for a client
+	// that is away. No connection may have more than an eighth of what is free.
+	// One that needs more ends, when its client is away, or cannot be resumed
+	// until its client has caught up. Zero means 64 MiB.
+	ReconnectBudget int64
 	// WriteTimeout bounds one write to a client (TransportSendTimeout). Zero
 	// means 10 seconds.
 	WriteTimeout time.Duration
@@ -122,6 +134,8 @@ func (o *Options) withDefaults() Options {
 	d.InputBuffer = orDefault(o.InputBuffer, 64<<10)
 	d.ClientTimeout = orDefault(o.ClientTimeout, 30*time.Second)
 	d.DisconnectTimeout = orDefault(o.DisconnectTimeout, 15*time.Second)
+	d.StatefulReconnectBuffer = orDefault(o.StatefulReconnectBuffer, 100_000)
+	d.ReconnectBudget = orDefault(o.ReconnectBudget, 64<<20)
 	d.MaxNegotiations = orDefault(o.MaxNegotiations, 65536)
 	d.PollTimeout = orDefault(o.PollTimeout, 90*time.Second)
 	return d
