@@ -19,6 +19,9 @@ type ClientOptions struct {
 	parley.ClientOptions
 	// Protocol is the hub protocol: "json" or "messagepack". Empty means json.
 	Protocol string
+	// JSONNames says how the properties of Go structs are named in JSON. Zero
+	// means in camelCase.
+	JSONNames JSONNames
 	// Transports are those that may be used: of those the server offers too, in
 	// its order, the first that works is taken. Event streams do not carry
 	// messagepack. Zero means all.
@@ -95,7 +98,7 @@ func (o *ClientOptions) check() (dialect, error) {
 	}
 	switch o.Protocol {
 	case "", "json":
-		return protocol{manner{client: true}}, nil
+		return protocol{manner{client: true}, o.JSONNames}, nil
 	case "messagepack":
 		return packed{manner{client: true}}, nil
 	}

@@ -100,7 +100,7 @@ func newHubEndpoint(hub *parley.Hub, o *Options) *hubEndpoint {
 // dialects are the hub protocols that clients may choose from.
 func dialects(o *Options) []dialect {
 	words := manner{detailed: o.DetailedErrors}
-	known := []dialect{protocol{words}, packed{words}}
+	known := []dialect{protocol{words, o.JSONNames}, packed{words}}
 	if len(o.Protocols) == 0 {
 		return known
 	}

@@ -46,6 +46,9 @@ type Options struct {
 	// Protocols are the hub protocols that clients may choose from
 	// (SupportedProtocols). Empty means all: "json" and "messagepack".
 	Protocols []string
+	// JSONNames says how the properties of Go structs are named in JSON
+	// (JsonHubProtocolOptions.PayloadSerializerOptions). Zero means in camelCase.
+	JSONNames JSONNames
 	// MaxMessageBytes bounds one message of the hub protocol, its separator
 	// included, and the handshake (MaximumReceiveMessageSize). Zero means 32
 	// KiB.

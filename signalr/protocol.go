@@ -56,7 +56,10 @@ type message struct {
 
 // protocol is the JSON hub protocol as one end writes it. Properties are
 // written in the order of Microsoft's server and read in any order.
-type protocol struct{ manner }
+type protocol struct {
+	manner
+	names JSONNames
+}
 
 // The types of message (SignalR hub protocol, "JSON encoding").
 const (
@@ -75,7 +78,7 @@ const (
 func (protocol) Name() string { return "json" }
 
 // Codec implements [wire.Protocol].
-func (protocol) Codec() wire.Codec { return wire.JSON }
+func (p protocol) Codec() wire.Codec { return p.names.codec() }
 
 // Binary implements [wire.Protocol].
 func (protocol) Binary() bool { return false }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestProtocol(t *testing.T) {
-	for _, p := range []protocol{{}, {manner{detailed: true}}, {manner{client: true}}} {
+	for _, p := range []protocol{{}, {manner: manner{detailed: true}}, {manner: manner{client: true}}} {
 		wiretest.TestProtocol(t, p)
 	}
 }
@@ -30,7 +30,7 @@ func hubError(code, message string) *wire.Error {
 }
 
 func TestAppend(t *testing.T) {
-	server, detailed, client := protocol{}, protocol{manner{detailed: true}}, protocol{manner{client: true}}
+	server, detailed, client := protocol{}, protocol{manner: manner{detailed: true}}, protocol{manner: manner{client: true}}
 	for _, c := range []struct {
 		p    protocol
 		m    wire.Message
@@ -89,7 +89,7 @@ func TestErrorSentences(t *testing.T) {
 		if got := (protocol{}).sentence(m); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
-		if got := (protocol{manner{detailed: true}}).sentence(m); got != c.want+c.detailed {
+		if got := (protocol{manner: manner{detailed: true}}).sentence(m); got != c.want+c.detailed {
 			t.Errorf("detailed: got  %s\nwant %s", got, c.want+c.detailed)
 		}
 	}
@@ -112,7 +112,7 @@ func TestClientUnderstandsSentences(t *testing.T) {
 		if c.want.Message == "" {
 			c.want.Message = c.said
 		}
-		if got := (protocol{manner{client: true}}).understand(c.said); !reflect.DeepEqual(*got, c.want) {
+		if got := (protocol{manner: manner{client: true}}).understand(c.said); !reflect.DeepEqual(*got, c.want) {
 			t.Errorf("%q: got %+v, want %+v", c.said, *got, c.want)
 		}
 	}
@@ -234,7 +234,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(seed), true)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, client bool) {
-		p := protocol{manner{client: client}}
+		p := protocol{manner: manner{client: client}}
 		var m, again wire.Message
 		if p.Parse(data, &m) != nil || m.Err != nil || m.Kind == wire.Close || m.Kind == wire.Cancel {
 			return
