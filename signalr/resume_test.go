@@ -273,7 +273,7 @@ func newLine(t *testing.T, seed uint64) *line {
 // dial is a [parley.DialFunc].
 func (l *line) dial(ctx context.Context, cl *parley.Client) (*parley.Session, error) {
 	opened := make(chan struct{})
-	here, there := l.station(protocol{manner{client: true}}), l.station(protocol{})
+	here, there := l.station(protocol{manner: manner{client: true}}), l.station(protocol{})
 	here.hello = `{"protocol":"json","version":2}` + "\x1e"
 	here.resume.left = func() { go l.again() }
 	here.session = cl.NewSession(here.resume, nil)
