@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/cookiejar"
 	"slices"
 	"strings"
 	"testing"
@@ -210,70 +209,4 @@ func TestClientWaitsForTheHandshakeSoLong(t *testing.T) {
 		}
 		cl.Close(n.t.Context())
 	})
-}
-
-func TestClientNegotiations(t *testing.T) {
-	for _, c := range []struct {
-		status     int
-		body, want string
-	}{
-		{404, "not here", "404 Not Found"},
-		{201, `{}`, "201 Created"},
-		{200, `hello`, "invalid character"},
-		{200, `{"error":"go away"}`, "go away"},
-		{200, `{"negotiateVersion":1,"connectionToken":"x","availableTransports":[{"transport":"LongPolling"}]}`, "LongPolling: does not carry the transfer format Text"},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			handler := func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(c.status)
-				w.Write([]byte(c.body))
-			}
-			serveHTTP(t, http.HandlerFunc(handler), func(n *network) {
-				cl := n.client(ClientOptions{})
-				if err := cl.Connect(n.t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
-					t.Errorf("%d %s: got %v, want %q", c.status, c.body, err, c.want)
-				}
-				cl.Close(n.t.Context())
-			})
-		})
-	}
-}
-
-// What the client sends: the query of its address, its header, the cookies
-// that the negotiation set, and the token.
-func TestClientRequests(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var got []string
-		handler := func(w http.ResponseWriter, r *http.Request) {
-			got = append(got, r.Method+" "+r.RequestURI+" "+r.Header.Get("Authorization")+" "+r.Header.Get("Cookie"))
-			http.SetCookie(w, &http.Cookie{Name: "node", Value: "7"})
-			if r.Method == "GET" {
-				http.Error(w, "enough", http.StatusForbidden)
-				return
-			}
-			w.Write([]byte(`{"negotiateVersion":1,"connectionId":"i","connectionToken":"t","availableTransports":[{"transport":"WebSockets","transferFormats":["Text"]}]}`))
-		}
-		serveHTTP(t, http.HandlerFunc(handler), func(n *network) {
-			n.http.Jar, _ = cookiejar.New(nil)
-			cl := n.client(ClientOptions{Header: http.Header{"Authorization": {"Bearer b"}}})
-			if err := cl.Connect(n.t.Context()); err == nil {
-				t.Error("got a connection, want an error")
-			}
-			cl.Close(n.t.Context())
-		})
-		want := []string{"POST /chat/negotiate?name=Ann&negotiateVersion=1 Bearer b ", "GET /chat?name=Ann&id=t Bearer b node=7"}
-		if !slices.Equal(got, want) {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	})
-}
-
-func TestClientAddresses(t *testing.T) {
-	for _, address := range []string{"", "hub", "ftp://hub/", "http://", "://"} {
-		cl := NewClient(address, nil)
-		if err := cl.Connect(t.Context()); err == nil {
-			t.Errorf("%q: got a connection", address)
-		}
-		cl.Close(t.Context())
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"sync"
@@ -59,12 +60,13 @@ func (v *visit) header() http.Header {
 	return h
 }
 
-// send sends a request with the header that every request has. Its errors do
-// not tell the address, which may hold secrets.
+// send sends a copy of a request, with the header that every request has. Its
+// errors do not tell the address, which may hold secrets.
 func (v *visit) send(by *http.Client, req *http.Request) (*http.Response, error) {
-	for name, values := range v.header() {
-		req.Header[name] = values
-	}
+	header := v.header()
+	maps.Copy(header, req.Header)
+	req = req.WithContext(req.Context())
+	req.Header = header
 	if host := req.Header.Get("Host"); host != "" {
 		req.Host = host
 		req.Header.Del("Host")
@@ -88,13 +90,12 @@ func (v *visit) do(req *http.Request) (*http.Response, error) {
 	if err := v.ask(req.Context()); err != nil {
 		return nil, err
 	}
-	again := req.Clone(req.Context())
 	if req.GetBody != nil {
-		if again.Body, err = req.GetBody(); err != nil {
+		if req.Body, err = req.GetBody(); err != nil {
 			return nil, err
 		}
 	}
-	return v.send(&v.waiting, again)
+	return v.send(&v.waiting, req)
 }
 
 // start opens a transport.
