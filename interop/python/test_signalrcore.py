@@ -4,6 +4,7 @@ import unittest
 import urllib.error
 
 from core_client import EVENTS, POLLING, WEBSOCKET, CoreClient, HubFailure
+from inbox import Inbox
 from server import VALUES, Server
 
 server = None
@@ -41,7 +42,7 @@ class Scenarios:
         self.assertEqual(str(caught.exception), sentence)
 
     def test_connects(self):
-        client = self.client("/signalr?name=Ann")
+        client = self.client(self.path + "?name=Ann")
         welcome = client.hears("welcome")
         self.addCleanup(client.stop)
         client.start()
@@ -166,6 +167,33 @@ class WebSocketJSON(Scenarios, unittest.TestCase):
     def test_without_negotiation(self):
         client = self.connected(skip_negotiation=True)
         self.assertEqual(client.call("echo", "hi"), "hi")
+
+
+class ServerSentEvents(Scenarios, unittest.TestCase):
+    transport = EVENTS
+    named = "sse", "json"
+
+    # It lets one subscribe to a stream only after the hub has got the call.
+    test_streams_run_to_their_end = None
+    test_a_stream_that_fails_says_so = None
+
+    def test_a_stream_that_waits_for_its_subscriber(self):
+        client = self.connected()
+        items, end = [], Inbox()
+        client.connection.stream("countFreed", ["events", 500]).subscribe({"next": items.append, "complete": end.put, "error": end.put})
+        client.call("free", "events")
+        end.counts(1)
+        self.assertEqual(items, list(range(1, 501)))
+
+
+class LongPolling(Scenarios, unittest.TestCase):
+    # The client takes one message of each poll's answer, and the next one when the next poll is answered.
+    path = "/signalr/impatient"
+    transport = POLLING
+    named = "polling", "json"
+
+    test_tokens_and_headers = None  # its polls have neither
+    test_a_lost_connection_comes_back = None  # it polls on, whatever it is answered
 
 
 if __name__ == "__main__":

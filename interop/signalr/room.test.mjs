@@ -26,13 +26,18 @@ const java = ['java', '-cp', 'interop/java/target/classes:interop/java/target/de
 const parties = {
   npm: [
     { transport: HttpTransportType.WebSockets },
+    { transport: HttpTransportType.ServerSentEvents },
+    { transport: HttpTransportType.LongPolling },
   ],
   python: [
     { command: python('signalrcore'), transport: 'websocket', protocol: 'json' },
+    { command: python('signalrcore'), transport: 'sse', protocol: 'json' },
+    { command: python('signalrcore'), transport: 'polling', protocol: 'json', path: '/signalr/impatient' },
     { command: python('pysignalr'), transport: 'websocket', protocol: 'json' },
   ],
   java: [
     { command: java, transport: 'websocket', protocol: 'json' },
+    { command: java, transport: 'polling', protocol: 'json' },
   ],
 }
 
@@ -57,8 +62,8 @@ async function join({ transport }, name, all) {
   }
 }
 
-async function start({ command, transport, protocol }, name, all, t) {
-  const args = [...command.slice(1), `${server.url}/signalr`, transport, protocol, name, String(each), String(all)]
+async function start({ command, transport, protocol, path = '/signalr' }, name, all, t) {
+  const args = [...command.slice(1), server.url + path, transport, protocol, name, String(each), String(all)]
   const child = spawn(command[0], args, { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] })
   t.after(() => child.kill('SIGKILL'))
   const ended = new Promise((resolve, reject) => child.on('error', reject).on('exit', (code, signal) => resolve(code ?? signal)))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"sync"
 
@@ -61,6 +62,18 @@ func (g *gates) free(name string) {
 	at.once.free.Do(func() { close(at.freed) })
 }
 
+// count counts to n once the gate is free.
+func (g *gates) count(ctx context.Context, name string, n int) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		if err := g.hold(ctx, name); err != nil {
+			yield(0, err)
+			return
+		}
+		for i := 1; i <= n && yield(i, nil); i++ {
+		}
+	}
+}
+
 // note adds a line to a list, which notes returns.
 func (g *gates) note(name, line string) {
 	g.mu.Lock()
@@ -78,6 +91,7 @@ func (g *gates) add(hub *parley.Hub) {
 	hub.Handle("hold", parley.Func(func(ctx context.Context, name string) (string, error) { return name, g.hold(ctx, name) }))
 	hub.Handle("held", parley.Func(g.held))
 	hub.Handle("free", parley.Func(g.free))
+	hub.Handle("countFreed", parley.Func(g.count))
 	hub.Handle("note", parley.Func(g.note))
 	hub.Handle("noted", parley.Func(g.noted))
 }

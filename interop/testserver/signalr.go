@@ -26,6 +26,7 @@ func (s *site) endpoints() []endpoint {
 		{path: "/signalr/detailed", hub: s.hub, options: signalr.Options{DetailedErrors: true}},
 		{path: "/signalr/quick", hub: s.hub, options: signalr.Options{KeepAlive: short / 3, ClientTimeout: 3 * short}},
 		{path: "/signalr/hasty", hub: s.hub, options: signalr.Options{HandshakeTimeout: short}},
+		{path: "/signalr/impatient", hub: s.hub, options: signalr.Options{PollTimeout: time.Millisecond}},
 		{path: "/signalr/mute", hub: s.hub, options: signalr.Options{KeepAlive: -1}},
 		{path: "/signalr/guarded", hub: s.hub, around: authorize},
 		{path: "/private/signalr", hub: s.hub, around: guarded},

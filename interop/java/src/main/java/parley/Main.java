@@ -8,6 +8,7 @@ public final class Main {
     Server server = new Server("--keepalive", "200ms", "--idle", "3s");
     Checks checks = new Checks();
     new Scenarios(server, TransportEnum.WEBSOCKETS, "websocket").run(checks);
+    new Scenarios(server, TransportEnum.LONG_POLLING, "polling").run(checks);
     server.stop();
     System.exit(checks.end());
   }

@@ -25,7 +25,11 @@ public final class Member {
     System.out.println("ready");
     in.readLine();
     for (int i = 0; i < Integer.parseInt(args[4]); i++) {
-      client.connection.send("shout", "room", name + " " + i);
+      if (transport == TransportEnum.LONG_POLLING) {
+        client.call("shout", "room", name + " " + i); // it posts what it sends all at once
+      } else {
+        client.connection.send("shout", "room", name + " " + i);
+      }
     }
     System.out.println(heard.counts(Integer.parseInt(args[5]), PATIENCE).stream()
         .map(message -> '"' + message.get(1) + '"').collect(Collectors.joining(",", "[", "]")));
