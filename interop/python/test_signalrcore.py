@@ -1,5 +1,6 @@
 """PyPI's signalrcore against a hub, in every way it can connect."""
 
+import contextlib
 import unittest
 import urllib.error
 
@@ -134,7 +135,8 @@ class Scenarios:
 
     def test_a_message_over_the_limit_closes(self):
         client = self.connected()
-        client.begin("echo", "x" * 65_536)
+        with contextlib.suppress(ValueError):  # a POST may already be told that there is no connection
+            client.begin("echo", "x" * 65_536)
         client.closed.counts(1)
 
     def test_a_lost_connection_comes_back(self):
