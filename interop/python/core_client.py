@@ -34,10 +34,11 @@ class CoreClient:
         self.connection.on_open(lambda: self.opened.put("opened"))
         self.connection.on_close(lambda: self.closed.put("closed"))
         self.connection.on_reconnect(lambda: self.reconnected.put("reconnected"))
-        self._calls = {}  # by id: where the answer goes
-        self._strays = Inbox()  # failures of streams and uploads
-        self.connection.on_error(
-            lambda m: self._calls.get(m.invocation_id, self._strays).put((False, m.error)))
+        self._answers = {}  # by id of the call
+        self.connection.on_error(lambda m: self._answer(m.invocation_id).put((False, m.error)))
+
+    def _answer(self, call):
+        return self._answers.setdefault(call, Inbox())
 
     def hears(self, name):
         """Returns the inbox of an event; its items are lists of arguments."""
@@ -51,8 +52,8 @@ class CoreClient:
 
     def begin(self, name, *args):
         """Calls, and returns a function that waits for the answer."""
-        call, answer = str(uuid.uuid4()), Inbox()
-        self._calls[call] = answer
+        call = str(uuid.uuid4())
+        answer = self._answer(call)
         self.connection.invoke(name, list(args), lambda m: answer.put((True, m.result)), call)
 
         def end(seconds=DEADLINE):
@@ -67,18 +68,28 @@ class CoreClient:
 
     def stream(self, name, *args):
         """Returns a stream's items once it has ended."""
-        items, end = [], Inbox()
+        return self.begin_stream(name, *args)()
+
+    def begin_stream(self, name, *args):
+        """Returns a function that waits for a stream's end and returns its items.
+
+        The client lets one subscribe only after it has sent the call: what the hub sends before is lost.
+        """
+        items = []
         handler = self.connection.stream(name, list(args))
-        self._calls[handler.invocation_id] = end
+        answer = self._answer(handler.invocation_id)
         handler.subscribe({
             "next": items.append,
-            "complete": lambda m: end.put((True, None)),
-            "error": lambda m: end.put((False, "cancelled")),
+            "complete": lambda m: answer.put((True, None)),
+            "error": lambda m: answer.put((False, "cancelled")),
         })
-        done, why = end.counts(1)[0]
-        if not done:
-            raise HubFailure(why)
-        return items
+
+        def end():
+            done, why = answer.counts(1)[0]
+            if not done:
+                raise HubFailure(why)
+            return items
+        return end
 
     def stop(self):
         self.connection.stop()
