@@ -215,5 +215,9 @@ class JSON(Scenarios, unittest.IsolatedAsyncioTestCase):
     pass
 
 
+class MessagePack(Scenarios, unittest.IsolatedAsyncioTestCase):
+    protocol = "messagepack"
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -170,6 +170,11 @@ class WebSocketJSON(Scenarios, unittest.TestCase):
         self.assertEqual(client.call("echo", "hi"), "hi")
 
 
+class WebSocketMessagePack(Scenarios, unittest.TestCase):
+    binary = True
+    named = "websocket", "messagepack"
+
+
 class Posting(Scenarios):
     """What differs where calls are POSTs, which take longer than the hub's answer."""
 
