@@ -98,7 +98,7 @@ func benchHub(b *testing.B) *parley.Hub {
 
 // open makes a connection of hub that has shaken hands.
 func (p *memory) open(b *testing.B, hub *parley.Hub, hello string) {
-	c := &connection{endpoint: newHubEndpoint(hub, nil).endpoint, state: attaching}
+	c := &connection{endpoint: newHubEndpoint(hub, &Options{KeepAlive: -1}).endpoint, state: attaching}
 	p.rcv, p.done = c, make(chan struct{}, 1)
 	if err := c.attach(httptest.NewRequest("GET", "/", nil), p); err != nil {
 		b.Fatal(err)
