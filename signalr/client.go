@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/parley-go/parley"
-	"github.com/parley-go/parley/wire"
 )
 
 // ClientOptions configures a client. Nil means all defaults.
@@ -53,6 +52,15 @@ type ClientOptions struct {
 	// KeepAlive is the time between two pings, of which long polling needs none.
 	// Zero means 15 seconds.
 	KeepAlive time.Duration
+	// StatefulReconnect asks the server for a connection that goes on over a new
+	// WebSocket when the one it has is lost: nothing is lost or doubled, and
+	// OnDisconnect is not told. There is one attempt, at once; when it fails, the
+	// connection is lost, and Reconnect says what next. It needs a negotiation.
+	// False means that a connection ends with its transport.
+	StatefulReconnect bool
+	// StatefulReconnectBuffer bounds the bytes of messages that the server has
+	// not acknowledged; more wait. Zero means 100,000.
+	StatefulReconnectBuffer int
 	// ServerTimeout ends a connection, unless it is long polling, when nothing
 	// came from the server for so long. Zero means 30 seconds.
 	ServerTimeout time.Duration
@@ -66,6 +74,7 @@ func (o *ClientOptions) fill() {
 	o.MaxMessageBytes = orDefault(o.MaxMessageBytes, 1<<20)
 	o.HandshakeTimeout = orDefault(o.HandshakeTimeout, 15*time.Second)
 	o.KeepAlive = orDefault(o.KeepAlive, 15*time.Second)
+	o.StatefulReconnectBuffer = orDefault(o.StatefulReconnectBuffer, 100_000)
 	o.ServerTimeout = orDefault(o.ServerTimeout, 30*time.Second)
 	b := &o.Reconnect
 	if !b.Off && b.Min == 0 && b.Max == 0 && b.Attempts == 0 && len(b.Delays) == 0 {
@@ -114,25 +123,18 @@ type dialer struct {
 	wrong   error       // what is wrong with the options
 }
 
-// opened is a pipe that has been opened and not started.
-type opened interface {
-	wire.Pipe
-	Start(wire.Receiver)
-}
-
 // dial is the client's [parley.DialFunc].
 func (d *dialer) dial(ctx context.Context, cl *parley.Client) (*parley.Session, error) {
-	pipe, err := d.open(ctx)
+	v, err := d.visit(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("signalr: %w", err)
 	}
-	l := newClientLink(d, pipe.Transport() == "polling")
-	l.session = cl.NewSession(pipe, &parley.SessionOptions{HandshakeTimeout: d.o.HandshakeTimeout})
-	pipe.Start(l)
+	l := newClientLink(v)
+	l.start(cl)
 	select {
 	case <-l.shaken:
 	case <-ctx.Done():
-		pipe.CloseNow()
+		v.pipe.CloseNow()
 		return nil, context.Cause(ctx)
 	}
 	if l.refusal != nil { // and the session has ended
@@ -141,8 +143,8 @@ func (d *dialer) dial(ctx context.Context, cl *parley.Client) (*parley.Session, 
 	return l.session, nil
 }
 
-// open opens the first transport that works.
-func (d *dialer) open(ctx context.Context) (opened, error) {
+// visit opens the first transport that works.
+func (d *dialer) visit(ctx context.Context) (*visit, error) {
 	if d.wrong != nil {
 		return nil, d.wrong
 	}
@@ -152,10 +154,10 @@ func (d *dialer) open(ctx context.Context) (opened, error) {
 	}
 	v := &visit{dialer: d, at: at, factory: d.o.AccessToken}
 	if !d.o.SkipNegotiation {
-		return v.negotiated(ctx)
+		return v, v.negotiated(ctx)
 	}
 	if err := v.ask(ctx); err != nil {
 		return nil, err
 	}
-	return v.start(ctx, WebSockets, v.at)
+	return v, v.start(ctx, WebSockets, v.at)
 }

@@ -13,9 +13,9 @@ import (
 // cuts what comes into messages.
 type clientLink struct {
 	// fixed before the first message
-	*dialer
+	*visit
 	session *parley.Session
-	quiet   bool // the transport needs no pings, and has no time without a word from the server
+	back    *comeback // nil: the connection ends with its transport
 
 	// owned by the reading loop; refusal by others once shaken is closed
 	shaking *records // cuts the handshake off; nil when that is done
@@ -31,10 +31,28 @@ type clientLink struct {
 	shaken chan struct{} // closed when the handshake is done, or will never be
 }
 
-func newClientLink(d *dialer, quiet bool) *clientLink {
-	l := &clientLink{dialer: d, quiet: quiet, shaken: make(chan struct{})}
-	l.shaking, l.records, l.each = &records{limit: d.o.MaxMessageBytes}, d.speaks.splitter(d.o.MaxMessageBytes), l.record
+func newClientLink(v *visit) *clientLink {
+	l := &clientLink{visit: v, shaking: &records{limit: v.o.MaxMessageBytes}, shaken: make(chan struct{})}
+	l.each = l.record
+	l.rewind()
 	return l
+}
+
+// rewind forgets what was read of a message that will not be read to its end.
+func (l *clientLink) rewind() { l.records = l.speaks.splitter(l.o.MaxMessageBytes) }
+
+// start puts a session of cl on the pipe.
+func (l *clientLink) start(cl *parley.Client) {
+	o := &parley.SessionOptions{HandshakeTimeout: l.o.HandshakeTimeout}
+	if !l.stateful {
+		l.session = cl.NewSession(l.pipe, o)
+		l.pipe.Start(l)
+		return
+	}
+	l.back = newComeback(l)
+	l.session = cl.NewSession(l.back.resume, o)
+	l.back.resume.session = l.session
+	l.back.resume.attach(l.pipe)
 }
 
 // settle tells the dialer how the handshake ended. Only the first call counts.
@@ -49,7 +67,10 @@ func (l *clientLink) settle(refusal error) {
 // handshakeRequest asks for a hub protocol. It is JSON for all of them (SignalR
 // hub protocol, "Handshake").
 func (l *clientLink) handshakeRequest() *wire.Encoded {
-	const version = 1
+	version := 1
+	if l.stateful {
+		version = resumableVersion
+	}
 	return &wire.Encoded{Data: fmt.Appendf(nil, `{"protocol":"%s","version":%d}`+"\x1e", l.speaks.Name(), version)}
 }
 
@@ -86,12 +107,27 @@ func (l *clientLink) record(record []byte) bool {
 		l.broken(err)
 		return false
 	}
+	if !l.admits(&m) {
+		return !l.over
+	}
 	if m.Kind == wire.Close {
 		l.bye, l.over = &m.Bye, true
 		l.left.Store(true)
 	}
 	l.session.Receive(&m.Message)
 	return !l.over
+}
+
+// admits tells whether the session is to see a message.
+func (l *clientLink) admits(m *message) bool {
+	if l.back == nil {
+		return true
+	}
+	seen, err := l.back.resume.admit(m)
+	if err != nil {
+		l.broken(err)
+	}
+	return seen && err == nil
 }
 
 // shake takes the handshake response and returns what is behind it.
@@ -129,16 +165,19 @@ func readHandshakeResponse(response []byte) error {
 }
 
 // open begins the session. The ping that follows starts the client timeout of
-// the server.
+// the server. Long polling has neither.
 func (l *clientLink) open() {
 	o := parley.Opening{Protocol: l.speaks, KeepAlive: l.o.KeepAlive, IdleTimeout: l.o.ServerTimeout, FoldNames: true}
-	if l.quiet {
-		o.KeepAlive, o.IdleTimeout = -1, -1
+	if l.back != nil {
+		l.back.resume.enable(l.speaks)
+		o.PingPipe = true
 	}
-	l.session.Open(o)
-	if l.quiet {
+	if l.pipe.Transport() == "polling" {
+		o.KeepAlive, o.IdleTimeout = -1, -1
+		l.session.Open(o)
 		return
 	}
+	l.session.Open(o)
 	first, err := l.speaks.Append(nil, &wire.Message{Kind: wire.Ping})
 	if err == nil {
 		l.session.Send(&wire.Encoded{Data: first, Binary: l.speaks.Binary(), Kind: wire.Ping}) // fails only when the session has ended
@@ -173,5 +212,9 @@ func (l *clientLink) Heard() { l.session.Heard() }
 // Closed implements [wire.Receiver].
 func (l *clientLink) Closed(err error) {
 	l.settle(errors.Join(parley.ErrHandshake, err))
-	l.session.Closed(err)
+	if l.back == nil {
+		l.session.Closed(err)
+		return
+	}
+	l.back.end(func() { l.session.Closed(err) })
 }

@@ -106,7 +106,11 @@ func (v *visit) negotiateHere(ctx context.Context) (*offered, error) {
 	if to.RawPath != "" {
 		to.RawPath = strings.TrimSuffix(to.RawPath, "/") + "/negotiate"
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, asks(&to, "negotiateVersion", "1").String(), nil)
+	url := asks(&to, "negotiateVersion", "1")
+	if v.o.StatefulReconnect {
+		url = asks(url, "useStatefulReconnect", "true")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +119,11 @@ func (v *visit) negotiateHere(ctx context.Context) (*offered, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	return readOffer(resp)
+	n, err := readOffer(resp)
+	if err == nil && n.UseStatefulReconnect && !v.o.StatefulReconnect {
+		err = errors.New("the server grants a stateful reconnect that was not asked for")
+	}
+	return n, err
 }
 
 func readOffer(resp *http.Response) (*offered, error) {
@@ -156,10 +164,10 @@ func (n *offered) check() error {
 
 // negotiated opens the first of the offered transports that works. Each that
 // was tried has used up its negotiation.
-func (v *visit) negotiated(ctx context.Context) (opened, error) {
+func (v *visit) negotiated(ctx context.Context) error {
 	n, err := v.negotiate(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var failed failures
 	var tried []string
@@ -175,20 +183,21 @@ func (v *visit) negotiated(ctx context.Context) (opened, error) {
 		}
 		if n == nil {
 			if n, err = v.negotiate(ctx); err != nil {
-				return nil, errors.Join(failed, err)
+				return errors.Join(failed, err)
 			}
 		}
-		pipe, err := v.start(ctx, kind, withQuery(v.at, "id", n.token()))
+		v.stateful = n.UseStatefulReconnect && kind == WebSockets
+		err = v.start(ctx, kind, withQuery(v.at, "id", n.token()))
 		if err == nil || ctx.Err() != nil {
-			return pipe, err
+			return err
 		}
 		failed = append(failed, fmt.Errorf("%s: %w", kind, err))
 		n = nil
 	}
 	if failed == nil {
-		return nil, errors.New("the server offers no transport")
+		return errors.New("the server offers no transport")
 	}
-	return nil, failed
+	return failed
 }
 
 // usable finds a transport, or tells why it is not tried.

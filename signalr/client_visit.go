@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/parley-go/parley/internal/transport"
+	"github.com/parley-go/parley/wire"
 )
 
 // visit is where the server of one connection is, and what it takes to be let
@@ -17,9 +18,12 @@ import (
 type visit struct {
 	*dialer
 
-	// fixed once a transport is opened
-	at      *url.URL
-	factory func(context.Context) (string, error) // asked for tokens; nil: the one there is stays
+	// fixed once a transport has been opened
+	at       *url.URL
+	factory  func(context.Context) (string, error) // asked for tokens; nil: the one there is stays
+	pipe     opened
+	to       string // the address of the transport
+	stateful bool   // stateful reconnect was granted, and the transport can have it
 
 	mu     sync.Mutex
 	bearer string // empty for none
@@ -98,27 +102,45 @@ func (v *visit) do(req *http.Request) (*http.Response, error) {
 	return v.send(&v.waiting, req)
 }
 
+// opened is a pipe that has been opened and not started.
+type opened interface {
+	wire.Pipe
+	Start(wire.Receiver)
+}
+
 // start opens a transport.
-func (v *visit) start(ctx context.Context, kind Transports, at *url.URL) (opened, error) {
+func (v *visit) start(ctx context.Context, kind Transports, at *url.URL) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, v.o.HandshakeTimeout)
 	defer cancel()
-	limits := &transport.Options{MaxMessageBytes: 8 * int64(v.o.MaxMessageBytes)}
-	how := &transport.Requesting{URL: at.String(), Do: v.do, Timeout: v.o.RequestTimeout}
+	v.to = at.String()
+	how := &transport.Requesting{URL: v.to, Do: v.do, Timeout: v.o.RequestTimeout}
 	switch kind {
 	case ServerSentEvents:
-		return transport.DialEventStream(ctx, how, limits)
+		v.pipe, err = transport.DialEventStream(ctx, how, v.limits())
 	case LongPolling:
-		return transport.DialPoll(ctx, how, limits)
+		v.pipe, err = transport.DialPoll(ctx, how, v.limits())
+	default:
+		v.pipe, err = v.webSocket(ctx)
 	}
-	pipe, err := transport.DialWebSocket(ctx, how.URL, v.dialing(), limits)
+	return err
+}
+
+func (v *visit) limits() *transport.Options {
+	return &transport.Options{MaxMessageBytes: 8 * int64(v.o.MaxMessageBytes)}
+}
+
+// webSocket opens a WebSocket, with a new token if the first was answered with
+// 401.
+func (v *visit) webSocket(ctx context.Context) (*transport.WebSocket, error) {
+	pipe, err := transport.DialWebSocket(ctx, v.to, v.dialing(), v.limits())
 	var refused *transport.StatusError
-	if errors.As(err, &refused) && refused.Code == http.StatusUnauthorized && v.factory != nil {
-		if err := v.ask(ctx); err != nil {
-			return nil, err
-		}
-		pipe, err = transport.DialWebSocket(ctx, how.URL, v.dialing(), limits)
+	if !errors.As(err, &refused) || refused.Code != http.StatusUnauthorized || v.factory == nil {
+		return pipe, err
 	}
-	return pipe, err
+	if err := v.ask(ctx); err != nil {
+		return nil, err
+	}
+	return transport.DialWebSocket(ctx, v.to, v.dialing(), v.limits())
 }
 
 // dialing takes over what the HTTP client knows of reaching the server.
