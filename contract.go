@@ -39,7 +39,7 @@ func (name Method[In, Out]) Handle(h *Hub, fn func(ctx context.Context, c *Conn,
 		if err != nil {
 			return err
 		}
-		return call.Reply(out)
+		return call.reply(out)
 	}))
 }
 
@@ -90,7 +90,7 @@ func (name Upload[In, T, Out]) Handle(h *Hub, fn func(ctx context.Context, c *Co
 		if err != nil {
 			return err
 		}
-		return call.Reply(out)
+		return call.reply(out)
 	}})
 }
 
@@ -134,7 +134,7 @@ func (name Ask[In, Out]) Handle(cl *Client, fn func(ctx context.Context, in In) 
 		if err != nil {
 			return err
 		}
-		return call.Reply(out)
+		return call.reply(out)
 	}))
 }
 

@@ -23,6 +23,7 @@ type dispatch struct {
 	beside     int     // goroutines that run calls without a place
 	lent       *Call   // what the goroutine that receives is to begin with
 	loan       uint32  // counts the goroutines that were lent
+	borrowing  bool    // what comes stays where it is until the goroutine that was lent returns
 	connecting bool    // OnConnect runs: calls wait, whatever the parallelism
 	active     []*Call // running or waiting, that have an ID
 	paused     bool    // the pipe was asked to pause
@@ -49,7 +50,7 @@ func (d *dispatch) push(c *Call) {
 		d.mu.Unlock()
 		return
 	}
-	if d.lent != nil {
+	if d.borrowing {
 		c.loan = d.loan
 	} else {
 		c.own()
@@ -71,11 +72,19 @@ func (d *dispatch) begin(c *Call) {
 	d.connecting = c.hook != nil
 	if d.lent == nil && c.quick() && d.session.lender != nil && d.session.lender.Lend(d.session) {
 		d.loan++
-		c.loan, d.lent = d.loan, c
+		c.loan, d.lent, d.borrowing = d.loan, c, true
 		return
 	}
 	c.own()
 	go d.work(c, 0) // ends when no call waits; Session.Closed waits for it
+}
+
+// received ends the Receive whose goroutine was lent: what comes now lies
+// elsewhere.
+func (d *dispatch) received() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.borrowing = false
 }
 
 // workLent works on the goroutine that was lent.

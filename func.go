@@ -115,7 +115,7 @@ func (f *function) Handle(ctx context.Context, call *Call) error {
 		return drain(out[0], call)
 	}
 	if f.result {
-		return call.Reply(out[0].Interface())
+		return call.reply(out[0].Interface())
 	}
 	return nil
 }

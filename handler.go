@@ -41,6 +41,7 @@ type Call struct {
 	ctx     callContext
 	args    wire.Args
 	replied bool
+	values  [2][]byte // room for args
 
 	// guarded by dispatch.mu
 	owned   bool   // args are the call's own, not the pipe's
@@ -117,8 +118,11 @@ func (c *Call) Reply(values ...any) error {
 	if c.stream {
 		return errNotStream(c.Name)
 	}
+	if len(values) == 1 {
+		return c.reply(values[0])
+	}
 	if c.replied {
-		return hubErrorf(wire.CodeInternal, "parley: call of %q answered twice", c.Name)
+		return errTwice(c.Name)
 	}
 	c.replied = true
 	if c.ID == "" {
@@ -130,6 +134,28 @@ func (c *Call) Reply(values ...any) error {
 		return err
 	}
 	return c.session.send(&wire.Message{Kind: wire.Result, ID: c.ID, Name: c.Name, Args: args})
+}
+
+func errTwice(name string) error {
+	return hubErrorf(wire.CodeInternal, "parley: call of %q answered twice", name)
+}
+
+// reply is Reply with one value, of a call that is no stream.
+func (c *Call) reply(value any) error {
+	if c.replied {
+		return errTwice(c.Name)
+	}
+	if c.ID == "" {
+		c.replied = true
+		return nil
+	}
+	err := c.session.sendValue(wire.Message{Kind: wire.Result, ID: c.ID, Name: c.Name}, value)
+	unwritable, is := err.(*valueError)
+	if is {
+		return unwritable.error
+	}
+	c.replied = true
+	return err
 }
 
 // Send adds a value to the stream that answers the call, waiting while the
@@ -171,19 +197,27 @@ type entry struct {
 	handler Handler
 	answers answers
 	uploads int          // how many streams a call must bring; negative: any number
-	until   atomic.Int64 // as long as it is taken for slow: nanoseconds since core.start
+	slowed  atomic.Int64 // when it last took long, in nanoseconds since core.start
+	until   atomic.Int64 // until when it is taken for slow
 }
 
-// A handler that takes longer than slowTime does not run on the goroutine of a
-// pipe's loop again for careTime.
+// A handler that has taken longer than slowTime twice within oftenTime does not
+// run on the goroutine of a pipe's loop for careTime: the loop would wait for it,
+// for about a millisecond each time. Once may have been the machine's mood.
 const (
-	slowTime = 300 * time.Microsecond
-	careTime = time.Second
+	slowTime  = 500 * time.Microsecond
+	oftenTime = 100 * time.Millisecond
+	careTime  = time.Second
 )
 
+// took notes how long the handler has kept a goroutine that was lent.
 func (e *entry) took(d time.Duration, start time.Time) {
-	if d > slowTime {
-		e.until.Store(int64(time.Since(start) + careTime))
+	if d <= slowTime {
+		return
+	}
+	now := int64(time.Since(start))
+	if last := e.slowed.Swap(now); last != 0 && now-last < int64(oftenTime) {
+		e.until.Store(now + int64(careTime))
 	}
 }
 

@@ -47,7 +47,13 @@ func (s *Session) handle(c *Call) error {
 	if c.ctx.Err() != nil {
 		return context.Cause(&c.ctx)
 	}
-	return s.protect(c.Name, func() error { return e.handler.Handle(&c.ctx, c) })
+	return s.run(e, c)
+}
+
+// run runs the handler.
+func (s *Session) run(e *entry, c *Call) (err error) {
+	defer s.caught(c.Name, &err)
+	return e.handler.Handle(&c.ctx, c)
 }
 
 // suits tells what is wrong with the way in which c calls the handler.
@@ -65,18 +71,24 @@ func (e *entry) suits(c *Call) error {
 
 // protect runs user code; a panic becomes a logged error.
 func (s *Session) protect(name string, fn func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.core.log.Error("parley: handler panicked", "handler", name, "conn", s.id, "panic", p, "stack", string(debug.Stack()))
-			s.core.stats.panics.Add(1)
-			err = hubErrorf(wire.CodeInternal, failedSentence)
-		}
-	}()
+	defer s.caught(name, &err)
 	return fn()
+}
+
+// caught turns a panic into an error; it is to be deferred.
+func (s *Session) caught(name string, err *error) {
+	if p := recover(); p != nil {
+		s.core.log.Error("parley: handler panicked", "handler", name, "conn", s.id, "panic", p, "stack", string(debug.Stack()))
+		s.core.stats.panics.Add(1)
+		*err = hubErrorf(wire.CodeInternal, failedSentence)
+	}
 }
 
 // answer tells the caller how the call ended, unless it has been told.
 func (s *Session) answer(c *Call, err error) {
+	if err == nil && (c.replied || c.unasked(nil)) {
+		return
+	}
 	if err != nil && context.Cause(&c.ctx) == errCancelled {
 		err = cancelledAnswer(c)
 	}

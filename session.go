@@ -270,7 +270,8 @@ func (s *Session) Receive(m *wire.Message) {
 }
 
 func (s *Session) called(m *wire.Message) {
-	c := &Call{Name: m.Name, ID: m.ID, session: s, stream: m.Kind == wire.StreamCall, args: m.Args, headers: m.Headers}
+	c := &Call{Name: m.Name, ID: m.ID, session: s, stream: m.Kind == wire.StreamCall, headers: m.Headers}
+	c.args = wire.Args{Values: append(c.values[:0], m.Args.Values...), Attachments: m.Args.Attachments}
 	c.ctx.parent, c.ctx.call = s.ctx, c
 	c.entry = s.core.handlers.find(m.Name, s.opening.FoldNames)
 	if err := s.bring(c, m.Streams); err != nil {
@@ -288,6 +289,10 @@ func (s *Session) answered(m *wire.Message) {
 	}
 	s.asks.resolve(m.ID, m.Args.Clone(), nil)
 }
+
+// Received tells that the Receive which was lent a goroutine has returned: see
+// [wire.Lender].
+func (s *Session) Received() { s.calls.received() }
 
 // Work runs the calls that have come by the Receive of the moment, on the
 // goroutine that the pipe has lent: see [wire.Lender].
@@ -325,6 +330,48 @@ func (s *Session) send(m *wire.Message) error {
 		return err
 	}
 	return s.enqueue(&wire.Encoded{Data: data, Binary: s.protocol.Binary(), Kind: m.Kind}, closeSlow, "")
+}
+
+// sheet is what a message with one value is written from.
+type sheet struct {
+	m     wire.Message
+	value [1][]byte
+	buf   []byte
+}
+
+var sheets = sync.Pool{New: func() any { return new(sheet) }}
+
+const keptSheet = 16 << 10 // bytes; a longer buffer is given back
+
+// valueError is that of a value that cannot be written.
+type valueError struct{ error }
+
+// sendValue is send for m with one value, which is not yet written.
+func (s *Session) sendValue(m wire.Message, value any) error {
+	codec, ok := s.codec.(wire.Appender)
+	if !ok {
+		args, err := s.codec.Marshal(value)
+		if err != nil {
+			return &valueError{err}
+		}
+		m.Args = args
+		return s.send(&m)
+	}
+	sh := sheets.Get().(*sheet)
+	buf, err := codec.AppendValue(sh.buf[:0], value)
+	if err != nil {
+		sheets.Put(sh)
+		return &valueError{err}
+	}
+	sh.value[0] = buf
+	sh.m = m
+	sh.m.Args.Values = sh.value[:]
+	err = s.send(&sh.m)
+	if cap(buf) <= keptSheet {
+		*sh = sheet{buf: buf}
+		sheets.Put(sh)
+	}
+	return err
 }
 
 // sendWaiting is send for a stream's value, which waits for room.

@@ -46,6 +46,7 @@ func (p *memory) receive(data []byte) {
 	p.rcv.Receive(data, false)
 	if w := p.lent; w != nil {
 		p.lent = nil
+		w.Received()
 		w.Work()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/wire"
@@ -68,12 +69,13 @@ func (l *link) Closed(err error) { l.session.Closed(err) }
 
 // record takes one message and tells whether the next is wanted.
 func (l *link) record(record []byte) bool {
-	var m message
-	if err := l.dialect.parse(record, &m); err != nil {
+	m := messages.Get().(*message)
+	defer m.free()
+	if err := l.dialect.parse(record, m); err != nil {
 		l.broken(err)
 		return false
 	}
-	if !l.admits(&m) {
+	if !l.admits(m) {
 		return !l.over
 	}
 	l.over = m.Kind == wire.Close
@@ -95,6 +97,19 @@ func (l *link) admits(m *message) bool {
 
 // rewind forgets what was read of a message that will not be read to its end.
 func (l *link) rewind() { l.records = l.dialect.splitter(l.hub.o.MaxMessageBytes) }
+
+var messages = sync.Pool{New: func() any { return new(message) }}
+
+// free lets another record use m, and its room for arguments.
+func (m *message) free() {
+	values := m.Args.Values
+	*m = message{}
+	if cap(values) <= 16 {
+		clear(values)
+		m.Args.Values = values[:0]
+	}
+	messages.Put(m)
+}
 
 // shake takes the handshake request, which is JSON whatever it asks for
 // (SignalR hub protocol, "Handshake"), and returns what is behind it.

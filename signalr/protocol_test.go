@@ -182,8 +182,8 @@ func TestParseErrors(t *testing.T) {
 		`{"type":5}`:                  "missing required property 'invocationId'",
 		`{"type":7,"error":7}`:        "expected 'error' to be a string",
 		"{\"type\":1,\"target\":\"\xff\",\"arguments\":[]}":     "not UTF-8",
-		strings.Repeat(`[`, 20000) + strings.Repeat(`]`, 20000): "exceeded max depth",
-		`{"type":6,"x":` + strings.Repeat(`[`, 20000):           "exceeded max depth",
+		strings.Repeat(`[`, 20000) + strings.Repeat(`]`, 20000): "nested too deeply",
+		`{"type":6,"x":` + strings.Repeat(`[`, 20000):           "nested too deeply",
 	} {
 		var m wire.Message
 		err := (protocol{}).Parse([]byte(in), &m)

@@ -71,6 +71,8 @@ type Conn struct {
 	// Owned by whoever reads.
 	in inbound
 
+	deferred func() // owned by who calls the handler
+
 	// detached: a handler takes its time, and messages wait in the backlog.
 	detached atomic.Bool
 	quiet    atomic.Bool   // we have said goodbye: no more messages are handed on

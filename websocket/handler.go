@@ -66,13 +66,6 @@ type Handler struct {
 	// a time. What it sends leaves together.
 	OnWritable func(c *Conn)
 
-	// Overlap is for handlers that bring order into their work themselves: while a
-	// call takes long, the next message is handed on, and OnClose is called, without
-	// waiting for it. Messages are still handed on one after the other, each call
-	// beginning when the one before has returned or was seen to take long. False
-	// means that the calls of a connection do not overlap.
-	Overlap bool
-
 	slow atomic.Int64 // when a function last took long, in Unix nanoseconds
 }
 
@@ -167,6 +160,7 @@ func (h *Handler) message(c *Conn, m Message) {
 	defer func() {
 		if v := recover(); v != nil {
 			c.recovered(v)
+			c.runPromised()
 		}
 	}()
 	if m.Type == MessageType(opPong) {
@@ -249,9 +243,15 @@ type runner struct {
 // behind is what lies behind the call of a turn, by the second bit of turn. It stays
 // with its goroutine: one whose runner was taken over may still write what does not
 // count any more.
-type behind [2][]byte
+type behind [2]struct {
+	rest []byte
+	free bool // the call was deferred: the connection's next may begin
+}
 
-func (b *behind) at(turn uint64) *[]byte { return &b[turn>>1&1] }
+func (b *behind) set(turn uint64, rest []byte, free bool) {
+	at := &b[turn>>1&1]
+	at.rest, at.free = rest, free
+}
 
 // begin starts a call, after which rest is to be handed on.
 func (r *runner) begin(c *Conn, rest []byte, copied bool) (turn uint64, next *behind) {
@@ -261,9 +261,19 @@ func (r *runner) begin(c *Conn, rest []byte, copied bool) (turn uint64, next *be
 		r.next = new(behind)
 	}
 	next = r.next
-	*next.at(turn) = rest
+	next.set(turn, rest, false)
 	r.turn.Store(turn)
 	return turn, next
+}
+
+// defers begins what the call of turn has deferred. It reports false when the runner
+// was taken over before.
+func (r *runner) defers(turn uint64, next *behind, rest []byte) (uint64, bool) {
+	next.set(turn+2, rest, true)
+	if r.turn.CompareAndSwap(turn, turn+2) {
+		return turn + 2, true
+	}
+	return turn, false
 }
 
 // end reports whether the runner is still the caller's.
@@ -308,7 +318,7 @@ func (r *runner) serveUsual(c *Conn, p []byte) (rest []byte, mine bool) {
 	if end == 0 || c.in.part != nil || c.handler.OnMessage == nil || c.detached.Load() || c.quiet.Load() || r.now-c.handler.slow.Load() < copyTime {
 		return p, true
 	}
-	chunk, count := r.chunk, int64(0)
+	chunk, count, free := r.chunk, int64(0), false
 	turn, next := r.begin(c, p[end:], false)
 	panics := true
 	defer func() {
@@ -317,10 +327,11 @@ func (r *runner) serveUsual(c *Conn, p []byte) (rest []byte, mine bool) {
 		}
 		if v := recover(); v != nil {
 			c.recovered(v)
-			rest, mine = nil, r.leave(c, turn, chunk)
+			c.runPromised()
+			rest, mine = nil, r.leave(c, turn, chunk, free)
 			return
 		}
-		r.exited(c, turn)
+		r.exited(c, turn, free)
 	}()
 	for {
 		m := Message{MessageType(op), p[begin:end:end]}
@@ -332,17 +343,26 @@ func (r *runner) serveUsual(c *Conn, p []byte) (rest []byte, mine bool) {
 		p = p[end:]
 		count++
 		c.handler.OnMessage(c, m)
+		if f := c.takeDeferred(); f != nil {
+			if turn, free = r.defers(turn, next, p); !free {
+				panics = false
+				c.stats.received(count, count, 0)
+				r.leaveDeferring(c, turn, chunk, f)
+				return nil, false
+			}
+			f()
+		}
 		if op, begin, end = c.usual(p); end == 0 || c.quiet.Load() || c.deaf.Load() {
 			break
 		}
-		*next.at(turn + 2) = p[end:]
+		next.set(turn+2, p[end:], false)
 		if !r.turn.CompareAndSwap(turn, turn+2) {
 			break
 		}
-		turn += 2
+		turn, free = turn+2, false
 	}
 	panics = false
-	if mine = r.leave(c, turn, chunk); mine {
+	if mine = r.leave(c, turn, chunk, free); mine {
 		c.in.frames += count
 		c.in.messages += count
 	} else {
@@ -353,20 +373,67 @@ func (r *runner) serveUsual(c *Conn, p []byte) (rest []byte, mine bool) {
 
 // leave ends the call of turn. If the runner was taken over, the goroutine deals with
 // what has come for it.
-func (r *runner) leave(c *Conn, turn uint64, chunk *buffer) (mine bool) {
+func (r *runner) leave(c *Conn, turn uint64, chunk *buffer, free bool) (mine bool) {
 	if r.end(turn) {
 		return true
 	}
-	for r.taken.Load() < turn { // who takes over copies from chunk
-		time.Sleep(time.Microsecond)
-	}
+	r.awaitTakeOver(turn)
 	if chunk != nil {
 		putBuffer(chunk)
 	}
-	if !c.handler.Overlap {
+	if !free {
 		c.workOff()
 	}
 	return false
+}
+
+// awaitTakeOver waits for who took the runner over to have copied what it needs.
+func (r *runner) awaitTakeOver(turn uint64) {
+	for r.taken.Load() < turn {
+		time.Sleep(time.Microsecond)
+	}
+}
+
+// leaveDeferring is leave for a goroutine whose runner was taken over during a call
+// that has deferred f.
+func (r *runner) leaveDeferring(c *Conn, turn uint64, chunk *buffer, f func()) {
+	r.awaitTakeOver(turn)
+	go c.workOff() // ends when there is nothing left for c's handler
+	c.runDeferred(f)
+	if chunk != nil {
+		putBuffer(chunk)
+	}
+}
+
+// Defer has f run when the OnMessage that calls it has returned, on the same
+// goroutine. The message's Data stays valid until then, and while f runs, however
+// long, the connection's next messages are handed on and its end is told. Only
+// OnMessage may call it, and once.
+func (c *Conn) Defer(f func()) { c.deferred = f }
+
+func (c *Conn) takeDeferred() func() {
+	f := c.deferred
+	if f != nil {
+		c.deferred = nil
+	}
+	return f
+}
+
+// runPromised runs what a call that panicked has deferred.
+func (c *Conn) runPromised() {
+	if f := c.takeDeferred(); f != nil {
+		c.runDeferred(f)
+	}
+}
+
+// runDeferred runs f where nobody else sees to its panics.
+func (c *Conn) runDeferred(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.recovered(v)
+		}
+	}()
+	f()
 }
 
 // message calls the handler, or leaves the message to the one that is running.
@@ -390,21 +457,33 @@ func (r *runner) message(c *Conn, e event, rest []byte) bool {
 		buf.b = append(buf.b, m.Data...)
 		m.Data = buf.b
 	}
-	chunk := r.chunk
-	turn, _ := r.begin(c, rest, buf != nil)
-	returned := false
+	chunk, kept := r.chunk, buf
+	if buf != nil {
+		chunk = nil // it stays the runner's
+	} else {
+		kept = chunk
+	}
+	turn, next := r.begin(c, rest, buf != nil)
+	returned, free := false, false
 	defer func() {
 		if !returned {
-			r.exited(c, turn)
+			r.exited(c, turn, free)
 		}
 	}()
 	c.handler.message(c, m)
+	if f := c.takeDeferred(); f != nil {
+		if turn, free = r.defers(turn, next, rest); !free {
+			returned = true
+			r.leaveDeferring(c, turn, kept, f)
+			return false
+		}
+		c.runDeferred(f)
+	}
 	returned = true
 	if buf != nil {
 		putBuffer(buf)
-		chunk = nil // it is still the runner's
 	}
-	return r.leave(c, turn, chunk)
+	return r.leave(c, turn, chunk, free)
 }
 
 // takeOver takes the runner away from the call that turn stands for, if it is still
@@ -420,12 +499,15 @@ func (r *runner) takeOver(turn uint64) bool {
 	}
 	r.now = time.Now().UnixNano()
 	c.handler.slow.Store(r.now)
-	r.leftBy, r.left, r.next = c, *r.next.at(turn), nil
+	behind := r.next[turn>>1&1]
+	r.leftBy, r.left, r.next = c, behind.rest, nil
 	if !r.copied && r.chunk != nil { // the old one is the handler's
 		r.chunk = getBuffer(max(chunkBytes, len(r.left)))
 		r.left = append(r.chunk.b, r.left...)
 	}
-	c.detached.Store(!c.handler.Overlap)
+	if !behind.free {
+		c.detached.Store(true)
+	}
 	r.taken.Store(turn)
 	return true
 }
@@ -447,11 +529,11 @@ func (r *runner) resume() bool {
 
 // exited is called when a goroutine ends in the middle of the call of turn, by
 // runtime.Goexit: another goes on with the runner, and one with what comes for c.
-func (r *runner) exited(c *Conn, turn uint64) {
+func (r *runner) exited(c *Conn, turn uint64, free bool) {
 	if r.takeOver(turn) {
 		go r.run() // as the goroutine that ends
 	}
-	if !c.handler.Overlap {
+	if !free {
 		go c.workOff() // ends when there is nothing left for c's handler
 	}
 }
@@ -466,7 +548,7 @@ func (r *runner) finish(c *Conn) bool {
 	returned := false
 	defer func() {
 		if !returned {
-			r.exited(c, turn)
+			r.exited(c, turn, false)
 		}
 	}()
 	c.handler.closed(c, err)
@@ -537,6 +619,13 @@ func (c *Conn) workOff() {
 	for ; ok; w, ok, end = c.nextBehind() {
 		if !c.quiet.Load() {
 			c.handler.message(c, w.m)
+		}
+		if f := c.takeDeferred(); f != nil {
+			returned = true
+			go c.workOff() // goes on, as this one will not
+			c.runDeferred(f)
+			putBuffer(w.buf)
+			return
 		}
 		putBuffer(w.buf)
 	}

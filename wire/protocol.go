@@ -75,17 +75,30 @@ type Pipe interface {
 	CloseNow()
 }
 
+// Appender is a [Codec] whose values need nothing beside their bytes. The hub
+// writes single values with it, which saves memory.
+type Appender interface {
+	// AppendValue appends value as Marshal would write it. After an error, dst
+	// is as it was.
+	AppendValue(dst []byte, value any) ([]byte, error)
+}
+
 // Lender is a [Pipe] that can spare the goroutine on which it calls Receive.
 type Lender interface {
-	// Lend has w.Work run on that goroutine once Receive has returned, and
-	// tells whether it will. Work may block: the pipe goes on elsewhere. Until
-	// it has returned, the data of that Receive stays as it is. Lend is called
-	// inside Receive only, by whoever Receive is called on or what it calls.
+	// Lend has w.Received and then w.Work run on that goroutine once Receive has
+	// returned, and tells whether it will. Work may block: the pipe goes on
+	// elsewhere, also with Receive. Until Work has returned, the data of that
+	// Receive stays as it is. Lend is called inside Receive only, by whoever
+	// Receive is called on or what it calls.
 	Lend(w Worker) bool
 }
 
-// Worker is what a [Lender] lends its goroutine to.
-type Worker interface{ Work() }
+// Worker is what a [Lender] lends its goroutine to. Received does not block, and
+// returns before there is another Receive.
+type Worker interface {
+	Received()
+	Work()
+}
 
 // Receiver is what stands above a [Pipe].
 type Receiver interface {

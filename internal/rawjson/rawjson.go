@@ -4,24 +4,8 @@ package rawjson
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"iter"
-	"unicode/utf8"
 )
-
-// Check returns an error, a short sentence, unless data is one JSON value in
-// UTF-8. All else in this package wants data that was checked.
-func Check(data []byte) error {
-	if !utf8.Valid(data) {
-		return errors.New("the message is not UTF-8")
-	}
-	if json.Valid(data) {
-		return nil
-	}
-	var v json.RawMessage
-	return fmt.Errorf("the message is not JSON: %w", json.Unmarshal(data, &v))
-}
 
 // Fields yields the names and values of an object, in their order; nothing
 // when data is no object. A name is without its quotes and escapes, a value as

@@ -69,7 +69,10 @@ type WebSocket struct {
 	conn *websocket.Conn
 	o    *Options
 
-	work wire.Worker // owned by who calls Receive: what it is lent to; nil for nothing
+	// owned by who calls Receive
+	worker wire.Worker // what its goroutine is lent to
+	work   func()      // is worker.Work
+	lent   bool        // by the Receive of the moment
 
 	mu      sync.Mutex
 	rcv     wire.Receiver // nil: not started
@@ -133,7 +136,6 @@ func (o *Options) handler() *websocket.Handler {
 			c.Value.(*WebSocket).receive(m.Data, m.Type == websocket.Binary)
 		},
 		OnWritable: func(c *websocket.Conn) { c.Value.(*WebSocket).flush() },
-		Overlap:    true,
 		OnPong:     func(c *websocket.Conn, _ []byte) { c.Value.(*WebSocket).pong() },
 		OnError:    func(c *websocket.Conn, err error) { c.Value.(*WebSocket).failed(err) },
 		OnClose: func(c *websocket.Conn, code websocket.StatusCode, reason string) {
@@ -226,24 +228,24 @@ func (p *WebSocket) tell() { p.rcv.Closed(p.why()) }
 
 // receive hands up a message, and the goroutine with it if that is asked for.
 func (p *WebSocket) receive(data []byte, binary bool) {
-	defer p.lendOut() // also after a panic: who was promised the goroutine waits for it
 	p.rcv.Receive(data, binary)
-}
-
-func (p *WebSocket) lendOut() {
-	if w := p.work; w != nil {
-		p.work = nil
-		w.Work()
+	if p.lent {
+		p.lent = false
+		p.worker.Received()
+		p.conn.Defer(p.work)
 	}
 }
 
 // Lend implements [wire.Lender]. When the work takes long, the engine goes on with
 // another goroutine, which hands up the next message.
 func (p *WebSocket) Lend(w wire.Worker) bool {
-	if p.work != nil {
+	if p.lent {
 		return false
 	}
-	p.work = w
+	if p.worker != w {
+		p.worker, p.work = w, w.Work
+	}
+	p.lent = true
 	return true
 }
 

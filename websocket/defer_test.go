@@ -7,26 +7,32 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// With Overlap, a call that waits for a later message gets it.
-func TestCallsOverlap(t *testing.T) {
+// While a call does what it has deferred, it gets what a later message brings.
+func TestDeferredCallsOverlap(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		second, closed := make(chan string, 1), make(chan StatusCode, 1)
 		over := make(chan struct{})
 		c := n.dial(t, n.serve(t, &Handler{
-			Overlap: true,
 			OnMessage: func(c *Conn, m Message) {
 				switch string(m.Data) {
+				case "dawdle and wait":
+					dawdle()
+					fallthrough
 				case "wait":
-					c.Send(Message{Text, append([]byte("got "), <-second...)})
-					if string(m.Data) != "wait" {
-						t.Errorf("meanwhile the message became %q", m.Data)
-					}
+					c.Defer(func() {
+						before := string(m.Data)
+						c.Send(Message{Text, append([]byte("got "), <-second...)})
+						if string(m.Data) != before {
+							t.Errorf("meanwhile %q became %q", before, m.Data)
+						}
+					})
 				case "stay":
-					<-over
+					c.Defer(func() { <-over })
 				default:
 					second <- string(m.Data)
 				}
@@ -34,8 +40,8 @@ func TestCallsOverlap(t *testing.T) {
 			OnClose: func(_ *Conn, code StatusCode, _ string) { closed <- code },
 		}))
 		ctx := t.Context()
-		for range 3 {
-			c.Write(ctx, Message{Text, []byte("wait")})
+		for _, ask := range []string{"wait", "dawdle and wait", "wait", "wait"} {
+			c.Write(ctx, Message{Text, []byte(ask)})
 			c.Write(ctx, Message{Text, []byte("for me")})
 			wantMessage(t, c, Text, "got for me")
 		}
@@ -49,26 +55,38 @@ func TestCallsOverlap(t *testing.T) {
 	})
 }
 
-// Each call begins after the one before, whoever runs it; and each finds its own
-// message to the end.
-func TestOverlappingCallsBeginInOrder(t *testing.T) {
+// However long calls take, and whatever part of them, OnMessage is called for one
+// message after the other, in order; and each call finds its own message to the end.
+func TestDeferringKeepsTheOrder(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
 		const messages = 2000
-		var mu sync.Mutex
-		var begun []uint32
+		var calls atomic.Int32
+		var begun []uint32 // owned by OnMessage
 		done := make(chan struct{}, messages)
-		c := n.dial(t, n.serve(t, &Handler{Overlap: true, OnMessage: func(_ *Conn, m Message) {
+		c := n.dial(t, n.serve(t, &Handler{OnMessage: func(c *Conn, m Message) {
+			if calls.Add(1) != 1 {
+				t.Error("OnMessage is called twice at a time")
+			}
+			defer calls.Add(-1)
 			number := binary.BigEndian.Uint32(m.Data)
-			mu.Lock()
 			begun = append(begun, number)
-			mu.Unlock()
-			if number%500 == 250 {
+			if number%300 == 100 {
 				dawdle()
 			}
-			if again := binary.BigEndian.Uint32(m.Data); again != number {
-				t.Errorf("message %d became %d", number, again)
+			finish := func() {
+				if number%300 == 200 || number%600 == 100 {
+					dawdle()
+				}
+				if again := binary.BigEndian.Uint32(m.Data); again != number {
+					t.Errorf("message %d became %d", number, again)
+				}
+				done <- struct{}{}
 			}
-			done <- struct{}{}
+			if number%7 == 0 {
+				finish()
+				return
+			}
+			c.Defer(finish)
 		}}))
 		for i := range uint32(messages) {
 			c.Write(t.Context(), Message{Binary, binary.BigEndian.AppendUint32(nil, i)})
@@ -81,6 +99,37 @@ func TestOverlappingCallsBeginInOrder(t *testing.T) {
 				t.Fatalf("call %d began in place %d", number, i)
 			}
 		}
+	})
+}
+
+func TestDeferredPanicsAndExits(t *testing.T) {
+	overEach(t, func(t *testing.T, n network) {
+		url := n.serve(t, &Handler{
+			OnError: func(*Conn, error) {},
+			OnMessage: func(c *Conn, m Message) {
+				switch string(m.Data) {
+				case "panic":
+					c.Defer(func() { panic("oops") })
+				case "exit":
+					c.Defer(runtime.Goexit)
+				case "late exit":
+					c.Defer(func() {
+						dawdle()
+						runtime.Goexit()
+					})
+				default:
+					c.Defer(func() { c.Send(m) })
+				}
+			},
+		})
+		c := n.dial(t, url)
+		for _, what := range []string{"exit", "late exit", "exit"} {
+			c.Write(t.Context(), Message{Text, []byte(what)})
+			c.Write(t.Context(), Message{Text, []byte("and on")})
+			wantMessage(t, c, Text, "and on")
+		}
+		c.Write(t.Context(), Message{Text, []byte("panic")})
+		wantCloseError(t, c, StatusInternalError, "")
 	})
 }
 
