@@ -75,6 +75,9 @@ func (e *endpoint) resume(w http.ResponseWriter, r *http.Request, c *connection)
 		answer(w, http.StatusForbidden, "")
 		return
 	}
+	if e.again != nil && !e.again(w, r, c) {
+		return
+	}
 	socket, err := e.sockets.WebSocket(w, r)
 	if err != nil {
 		return // the request has been answered
@@ -144,6 +147,9 @@ func (e *endpoint) servePoll(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	if e.again != nil && !e.again(w, r, c) {
+		return
+	}
 	_, pipe := c.transport()
 	polls, ok := pipe.(*transport.Poll)
 	if !ok || errors.Is(polls.Serve(w, r), transport.ErrGone) { // another error is that of the client's connection
@@ -193,14 +199,10 @@ func (e *endpoint) endPolling(w http.ResponseWriter, r *http.Request) {
 	if c == nil {
 		return
 	}
-	kind, pipe := c.transport()
-	if kind != LongPolling {
+	if kind, _ := c.transport(); kind != LongPolling {
 		answer(w, http.StatusBadRequest, "Cannot terminate this connection using the DELETE endpoint.")
 		return
 	}
-	c.end()
-	if pipe != nil {
-		pipe.CloseNow()
-	}
+	c.finish()
 	answer(w, http.StatusAccepted, "")
 }

@@ -14,7 +14,7 @@ import (
 // connection is what a token stands for: negotiated first, then with a
 // transport, until that has ended. It is the receiver above its transport.
 type connection struct {
-	wire.Receiver // what the endpoint serves; set while the transport attaches
+	receiver // what the endpoint serves; set while the transport attaches
 
 	// fixed after construction
 	endpoint *endpoint
@@ -26,6 +26,7 @@ type connection struct {
 
 	mu    sync.Mutex
 	state state
+	user  string     // who negotiated, or came first
 	kind  Transports // of the transport; 0 until one has come
 	posts poster     // the transport, if it is one that needs POSTs
 	inlet *inlet     // nil until there was a POST
@@ -39,6 +40,14 @@ const (
 	active                  // has its transport
 	ended
 )
+
+// receiver is what an endpoint serves, above a transport.
+type receiver interface {
+	wire.Receiver
+
+	// over tells whether it wants nothing more. It is called like Receive.
+	over() bool
+}
 
 // poster is a pipe that POSTs bring data to.
 type poster interface {
@@ -85,7 +94,7 @@ func (c *connection) attach(r *http.Request, pipe wire.Pipe) error {
 		c.end()
 		return err
 	}
-	c.Receiver = upper
+	c.receiver = upper
 	if early := c.early(); len(early) > 0 {
 		c.Receive(early, false)
 	}
@@ -150,14 +159,44 @@ func (c *connection) transport() (kind Transports, pipe poster) {
 	return c.kind, c.posts
 }
 
+// isOf tells whether a request of user may belong to the connection: that of
+// another one than the first does not, even if it knows the token.
+func (c *connection) isOf(user string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.user == "" {
+		c.user = user
+	}
+	return user == "" || user == c.user
+}
+
+// served is what stands on the connection, or nil while it has no transport.
+func (c *connection) served() receiver {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != active {
+		return nil
+	}
+	return c.receiver
+}
+
+// finish ends the connection and its transport without a word.
+func (c *connection) finish() {
+	_, pipe := c.transport()
+	c.end()
+	if pipe != nil {
+		pipe.CloseNow()
+	}
+}
+
 // Closed implements [wire.Receiver].
 func (c *connection) Closed(err error) {
 	c.end()
-	if c.Receiver == nil {
+	if c.receiver == nil {
 		return
 	}
 	if errors.Is(err, transport.ErrIdle) {
 		err = parley.ErrIdle
 	}
-	c.Receiver.Closed(err)
+	c.receiver.Closed(err)
 }

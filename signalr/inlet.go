@@ -135,6 +135,9 @@ func (c *connection) bring(ctx context.Context, in *inlet, piece []byte) error {
 		if kept || err != nil {
 			return err
 		}
+		if pipe != nil && c.receiver.over() {
+			return transport.ErrGone
+		}
 		if pipe != nil {
 			return pipe.Receive(piece, false)
 		}

@@ -2,6 +2,7 @@ package signalr
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,14 +13,18 @@ import (
 	"github.com/parley-go/parley/wire"
 )
 
-// Mount serves hub at path of mux, and the negotiations at path/negotiate. See
-// [Handler]. It panics when o names a hub protocol that does not exist.
+// Mount serves hub at path of mux, the negotiations at path/negotiate, and fresh
+// credentials at path/refresh. See [Handler]. It panics when o names a hub
+// protocol that does not exist.
 func Mount(mux *http.ServeMux, path string, hub *parley.Hub, o *Options) {
-	newHubEndpoint(hub, o).mount(mux, path)
+	h := newHubEndpoint(hub, o)
+	h.mount(mux, path)
+	mux.Handle(strings.TrimRight(path, "/")+"/refresh", h.admitted(h.refresh))
 }
 
 // Handler serves hub to SignalR clients: negotiations where a request's path
-// ends in /negotiate, connections everywhere else. It is safe for concurrent
+// ends in /negotiate, fresh credentials where it ends in /refresh, connections
+// everywhere else. It is safe for concurrent
 // use. Connections it has opened end with [parley.Hub.Shutdown], which is to be
 // called before the http.Server's. It panics when o names a hub protocol that
 // does not exist.
@@ -36,14 +41,19 @@ type endpoint struct {
 	polls     transport.PollOptions
 	table     table
 	budget    *replay.Budget
+	log       *slog.Logger
 
 	// serve puts what the endpoint is for on the pipe of a connection that r has
 	// brought. An error means that there is nothing to be served any more.
-	serve func(c *connection, r *http.Request, pipe wire.Pipe) (wire.Receiver, error)
+	serve func(c *connection, r *http.Request, pipe wire.Pipe) (receiver, error)
+
+	// again looks at who a request comes from that goes on with a connection; on
+	// false it has answered. Nil means that it does not matter.
+	again func(w http.ResponseWriter, r *http.Request, c *connection) bool
 }
 
 func newEndpoint(o *Options) *endpoint {
-	e := &endpoint{o: o.withDefaults()}
+	e := &endpoint{o: o.withDefaults(), log: slog.Default()}
 	e.words.detailed = e.o.DetailedErrors
 	e.budget = replay.NewBudget(e.o.ReconnectBudget)
 	e.available = offer(e.o.Transports)
@@ -73,6 +83,12 @@ func newEndpoint(o *Options) *endpoint {
 	return e
 }
 
+// without takes a transport away.
+func (e *endpoint) without(one Transports) {
+	e.o.Transports &^= one
+	e.available = offer(e.o.Transports)
+}
+
 // goodbye words the end in the close frame: 1000 without a reason, as clients
 // report everything else as a failure of the transport; 1011 when the server
 // failed. The reason has been told in the hub protocol's Close.
@@ -92,7 +108,10 @@ type hubEndpoint struct {
 
 func newHubEndpoint(hub *parley.Hub, o *Options) *hubEndpoint {
 	h := &hubEndpoint{endpoint: newEndpoint(o), hub: hub}
-	h.endpoint.serve = h.serve
+	h.endpoint.serve, h.endpoint.log = h.serve, hub.Log()
+	if h.o.CloseOnExpiry || h.o.EnableRefresh {
+		h.endpoint.again = h.again
+	}
 	h.dialects = dialects(&h.o)
 	return h
 }
@@ -147,6 +166,15 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.connect(w, r)
 }
 
+// ServeHTTP implements [http.Handler].
+func (h *hubEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if endsIn(r.URL.Path, "/refresh") {
+		h.admitted(h.refresh)(w, r)
+		return
+	}
+	h.endpoint.ServeHTTP(w, r)
+}
+
 func endsIn(path, last string) bool {
 	return len(path) >= len(last) && strings.EqualFold(path[len(path)-len(last):], last)
 }
@@ -178,7 +206,7 @@ func (e *endpoint) connect(w http.ResponseWriter, r *http.Request) {
 }
 
 // find returns the connection whose token the request names, or answers that
-// there is none.
+// there is none, or that it is another user's.
 func (e *endpoint) find(w http.ResponseWriter, r *http.Request) *connection {
 	token := query(r, "id")
 	if token == "" {
@@ -186,8 +214,12 @@ func (e *endpoint) find(w http.ResponseWriter, r *http.Request) *connection {
 		return nil
 	}
 	c := e.table.find(token)
-	if c == nil {
+	switch {
+	case c == nil:
 		answer(w, http.StatusNotFound, "No Connection with that ID")
+	case e.o.OnRefresh == nil && !c.isOf(parley.UserOf(r.Context())):
+		answer(w, http.StatusForbidden, "")
+		return nil
 	}
 	return c
 }

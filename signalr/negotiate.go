@@ -22,6 +22,7 @@ type negotiation struct {
 	ConnectionID         string      `json:"connectionId,omitempty"`
 	ConnectionToken      string      `json:"connectionToken,omitempty"` // since version 1
 	AvailableTransports  []available `json:"availableTransports"`
+	lifetime                         // where it may be prolonged
 }
 
 type available struct {
@@ -45,7 +46,7 @@ func (e *endpoint) negotiate(w http.ResponseWriter, r *http.Request) {
 	if e.redirect(w, r, version) {
 		return
 	}
-	c := e.negotiated(version, strings.EqualFold(query(r, "useStatefulReconnect"), "true"))
+	c := e.negotiated(r, version, strings.EqualFold(query(r, "useStatefulReconnect"), "true"))
 	if !e.table.add(c) {
 		w.Header().Set("Retry-After", "5")
 		answer(w, http.StatusServiceUnavailable, "Too many negotiations are waiting for their connection.")
@@ -55,16 +56,20 @@ func (e *endpoint) negotiate(w http.ResponseWriter, r *http.Request) {
 	if version > 0 {
 		n.ConnectionToken = c.token
 	}
+	if e.o.EnableRefresh {
+		n.lifetime = lifetime{secondsUntil(parley.ExpiryOf(r.Context()))}
+	}
 	writeJSON(w, http.StatusOK, n)
 }
 
 // negotiated is a new connection that waits for its transport. In version 0
 // its name is its secret.
-func (e *endpoint) negotiated(version int, stateful bool) *connection {
+func (e *endpoint) negotiated(r *http.Request, version int, stateful bool) *connection {
 	c := &connection{
 		endpoint: e,
 		id:       parley.NewID(),
 		stateful: stateful && e.o.AllowStatefulReconnect && e.o.Transports.has(WebSockets),
+		user:     parley.UserOf(r.Context()),
 		expires:  time.Now().Add(e.o.DisconnectTimeout),
 	}
 	c.token = c.id
@@ -97,7 +102,7 @@ func (e *endpoint) redirect(w http.ResponseWriter, r *http.Request, version int)
 	}
 	url, token, err := e.o.Redirect(r)
 	if err != nil {
-		refuseNegotiation(w, e.words.negotiationRefused(err))
+		refuseNegotiation(w, e.refusal(err))
 		return true
 	}
 	if url == "" {
@@ -112,13 +117,15 @@ func refuseNegotiation(w http.ResponseWriter, why string) {
 	writeJSON(w, http.StatusOK, map[string]string{"error": why})
 }
 
-// negotiationRefused words an error of Options.Redirect.
-func (p manner) negotiationRefused(err error) string {
+// refusal words an error of Options.Redirect, or logs what clients must not
+// see.
+func (e *endpoint) refusal(err error) string {
 	var meant *parley.Error
 	if errors.As(err, &meant) {
 		return meant.Message
 	}
-	return p.hidden("The server refused the connection.", "Exception", err.Error())
+	e.log.Error("signalr: Redirect failed", "error", err)
+	return e.words.hidden("The server refused the connection.", "Exception", err.Error())
 }
 
 // offer lists the transports as negotiations answer them.

@@ -94,6 +94,14 @@ type server struct {
 // goroutine of hub and connections must be gone, else the bubble fails.
 func serve(t *testing.T, o *Options, body func(s *server)) {
 	t.Helper()
+	serveBehind(t, o, func(r *http.Request) context.Context {
+		return parley.WithUser(r.Context(), r.Header.Get("X-User"))
+	}, body)
+}
+
+// serveBehind is serve with middleware that finds out who makes a request.
+func serveBehind(t *testing.T, o *Options, who func(r *http.Request) context.Context, body func(s *server)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		hub := parley.NewHub(&parley.HubOptions{
 			Log:    slog.New(slog.DiscardHandler),
@@ -102,7 +110,8 @@ func serve(t *testing.T, o *Options, body func(s *server)) {
 		mux := http.NewServeMux()
 		Mount(mux, "/chat", hub, o)
 		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			mux.ServeHTTP(w, r.WithContext(parley.WithUser(r.Context(), r.Header.Get("X-User"))))
+			http.SetCookie(w, &http.Cookie{Name: "server", Value: "7"})
+			mux.ServeHTTP(w, r.WithContext(who(r)))
 		})
 		serveHTTP(t, handler, func(n *network) {
 			s := &server{network: n, hub: hub}

@@ -13,7 +13,7 @@ import (
 )
 
 // serve begins the session of a connection.
-func (h *hubEndpoint) serve(c *connection, r *http.Request, pipe wire.Pipe) (wire.Receiver, error) {
+func (h *hubEndpoint) serve(c *connection, r *http.Request, pipe wire.Pipe) (receiver, error) {
 	l := &link{hub: h, shaking: &records{limit: h.o.MaxMessageBytes}, transport: pipe.Transport()}
 	var err error
 	l.session, err = h.hub.NewSession(r, pipe, &parley.SessionOptions{
@@ -23,6 +23,10 @@ func (h *hubEndpoint) serve(c *connection, r *http.Request, pipe wire.Pipe) (wir
 	})
 	if l.resume = c.resume; l.resume != nil {
 		l.resume.session, l.resume.rewind = l.session, l.rewind
+	}
+	if err == nil && h.endpoint.again != nil {
+		l.proof = &credentials{until: parley.ExpiryOf(r.Context())}
+		h.limit(l)
 	}
 	return l, err
 }
@@ -34,23 +38,24 @@ type link struct {
 	hub       *hubEndpoint
 	session   *parley.Session
 	transport string
-	resume    *resumable // nil: the connection ends with its transport
+	resume    *resumable   // nil: the connection ends with its transport
+	proof     *credentials // nil unless they end, or may be renewed
 
 	// owned by the reading loop
 	shaking *records // cuts the handshake off; nil when that is done
 	dialect dialect  // what the client has chosen
 	records splitter
 	each    func(record []byte) bool // is l.record
-	over    bool                     // nothing more is wanted
+	done    bool                     // nothing more is wanted
 }
 
 // Receive implements [wire.Receiver]. Text and binary frames are the same to
 // it.
 func (l *link) Receive(data []byte, _ bool) {
-	if l.shaking != nil && !l.over {
+	if l.shaking != nil && !l.done {
 		data = l.shake(data)
 	}
-	if l.over || len(data) == 0 {
+	if l.done || len(data) == 0 {
 		return
 	}
 	if err := l.records.add(data, l.each); err != nil {
@@ -64,6 +69,9 @@ func (l *link) Take(batch []*wire.Encoded) []*wire.Encoded { return l.session.Ta
 // Heard implements [wire.Receiver].
 func (l *link) Heard() { l.session.Heard() }
 
+// over implements [receiver].
+func (l *link) over() bool { return l.done }
+
 // Closed implements [wire.Receiver].
 func (l *link) Closed(err error) { l.session.Closed(err) }
 
@@ -76,11 +84,11 @@ func (l *link) record(record []byte) bool {
 		return false
 	}
 	if !l.admits(m) {
-		return !l.over
+		return !l.done
 	}
-	l.over = m.Kind == wire.Close
+	l.done = m.Kind == wire.Close
 	l.session.Receive(&m.Message)
-	return !l.over
+	return !l.done
 }
 
 // admits tells whether the session is to see a message.
@@ -201,13 +209,13 @@ func readHandshake(request []byte) (name string, version int, err error) {
 }
 
 func (l *link) refuse(said string, err error) {
-	l.over = true
+	l.done = true
 	l.session.Refuse(handshakeError(said), wire.Goodbye{Code: 1008, Failed: true}, failed(err))
 }
 
 // broken ends a connection whose client broke the protocol. It may come back,
 // as from any failure but that of OnConnect.
 func (l *link) broken(err error) {
-	l.over = true
+	l.done = true
 	l.session.Fail(wire.Goodbye{Code: 1002, Reason: err.Error(), Failed: true, Reconnect: true}, failed(err))
 }

@@ -1,8 +1,11 @@
 package signalr
 
 import (
+	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/parley-go/parley"
 )
 
 // Transports is a set of ways to connect. Zero means all of them.
@@ -15,8 +18,11 @@ const (
 	LongPolling
 )
 
-// has tells whether all of some are in the set.
-func (t Transports) has(some Transports) bool { return t == 0 || t&some == some }
+// has tells whether one is in the set.
+func (t Transports) has(one Transports) bool { return t == 0 || t&one != 0 }
+
+// all are the transports there are.
+const all = WebSockets | ServerSentEvents | LongPolling
 
 // String is the wire's name of one transport.
 func (t Transports) String() string {
@@ -63,9 +69,17 @@ type Options struct {
 	MaxPostBytes int64
 	// InputBuffer bounds the bytes of POSTs that came before the transport they
 	// belong to; more wait for it, and so do all when such bytes of all
-	// connections together are 64 times as many (TransportMaxBufferSize). Zero
-	// means 64 KiB.
+	// connections together are 64 times as many. It is also how many bytes wait
+	// to be read from a [ConnHandler]'s connection before its client has to wait
+	// (TransportMaxBufferSize). Zero means 64 KiB.
 	InputBuffer int
+	// OutputBuffer bounds what a [ConnHandler]'s connection has written and its
+	// transport has not taken; more waits (ApplicationMaxBufferSize). Zero means
+	// 64 KiB. What waits for the clients of a hub is bounded by its Limits.
+	OutputBuffer int
+	// Binary makes a [ConnHandler] send binary messages, which event streams
+	// cannot carry (TransferFormat). False means text.
+	Binary bool
 	// HandshakeTimeout bounds the time from the connection to the end of the
 	// handshake (HandshakeTimeout). Zero means 15 seconds.
 	HandshakeTimeout time.Duration
@@ -120,6 +134,24 @@ type Options struct {
 	// WebSocket, and for the poll that fetches it (WebSockets.CloseTimeout).
 	// Zero means 5 seconds.
 	CloseTimeout time.Duration
+	// CloseOnExpiry closes a connection, for its client to come back, when the
+	// time is over that middleware has given by [parley.WithExpiry]
+	// (CloseOnAuthenticationExpiration). False means that it goes on.
+	CloseOnExpiry bool
+	// EnableRefresh lets clients bring fresh credentials to a connection of a
+	// hub, by POST to path/refresh or by a poll, and tells them in negotiations
+	// when it is time (EnableAuthenticationRefresh). False means that they
+	// cannot.
+	EnableRefresh bool
+	// OnRefresh decides whether a connection may go on as r, which middleware
+	// has authenticated, rather than as c.Request() (OnAuthenticationRefresh). It
+	// may be called concurrently. An error rejects r; a connection that polls
+	// ends then. Nil means that the user must be the same. The user that c is to
+	// [parley.Hub.User] stays, whatever is decided.
+	OnRefresh func(c *parley.Conn, r *http.Request) error
+	// Log gets the errors of a [ConnHandler]'s function. Nil means slog.Default.
+	// A hub has its own.
+	Log *slog.Logger
 	// PollTimeout is how long a poll waits for a message (LongPolling.PollTimeout).
 	// Zero means 90 seconds.
 	PollTimeout time.Duration
@@ -131,10 +163,14 @@ func (o *Options) withDefaults() Options {
 		o = &Options{}
 	}
 	d := *o
+	if o.Transports == 0 {
+		d.Transports = all
+	}
 	d.MaxMessageBytes = orDefault(o.MaxMessageBytes, 32<<10)
 	d.MaxBatchBytes = orDefault(o.MaxBatchBytes, max(1<<20, 8*int64(d.MaxMessageBytes)))
 	d.MaxPostBytes = orDefault(o.MaxPostBytes, 30e6)
 	d.InputBuffer = orDefault(o.InputBuffer, 64<<10)
+	d.OutputBuffer = orDefault(o.OutputBuffer, 64<<10)
 	d.ClientTimeout = orDefault(o.ClientTimeout, 30*time.Second)
 	d.DisconnectTimeout = orDefault(o.DisconnectTimeout, 15*time.Second)
 	d.StatefulReconnectBuffer = orDefault(o.StatefulReconnectBuffer, 100_000)

@@ -145,24 +145,30 @@ func (c *connected) stream() *stream {
 
 func (s *server) openEvents() *stream {
 	c := s.negotiated()
-	events := c.events()
-	s.t.Cleanup(func() { events.Body.Close() })
+	return c.eventStream(c.path(), http.Header{"X-User": {"ann"}})
+}
+
+// eventStream opens the event stream and reads it.
+func (c *connected) eventStream(path string, header http.Header) *stream {
+	c.s.t.Helper()
+	events := c.events(path, header)
+	c.s.t.Cleanup(func() { events.Body.Close() })
 	lines := bufio.NewReader(events.Body)
 	if first, err := lines.ReadString('\n'); first != ":\r\n" {
-		s.t.Fatalf("the first line: got %q, %v", first, err)
+		c.s.t.Fatalf("the first line: got %q, %v", first, err)
 	}
 	return &stream{connected: c, more: func() (string, error) { return nextEvent(lines) }, leave: func() { events.Body.Close() }}
 }
 
 // events opens the event stream.
-func (c *connected) events() *http.Response {
+func (c *connected) events(path string, header http.Header) *http.Response {
 	c.s.t.Helper()
-	req, err := http.NewRequestWithContext(c.s.t.Context(), "GET", "http://hub"+c.path(), nil)
+	req, err := http.NewRequestWithContext(c.s.t.Context(), "GET", "http://hub"+path, nil)
 	if err != nil {
 		c.s.t.Fatal(err)
 	}
+	req.Header = header.Clone()
 	req.Header.Set("Accept", "text/event-stream")
-	req.Header.Set("X-User", "ann")
 	resp, err := c.s.http.Do(req)
 	if err != nil {
 		c.s.t.Fatal(err)
@@ -450,7 +456,8 @@ func TestClientThatNeverPollsAgain(t *testing.T) {
 
 func TestEventStreamHeaders(t *testing.T) {
 	serve(t, nil, func(s *server) {
-		events := s.negotiated().events()
+		c := s.negotiated()
+		events := c.events(c.path(), http.Header{})
 		defer events.Body.Close()
 		for name, want := range map[string]string{
 			"Content-Type":     "text/event-stream",
