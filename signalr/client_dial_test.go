@@ -332,15 +332,14 @@ func TestAccessTokens(t *testing.T) {
 				endpoint.ServeHTTP(w, r)
 			}), func(n *network) {
 				asked := 0
-				cl := n.client(ClientOptions{
-					Transports: m.transport, Protocol: m.protocol, SkipNegotiation: m.skip,
-					AccessToken: func(context.Context) (string, error) {
-						mu.Lock()
-						defer mu.Unlock()
-						asked++
-						return strconv.Itoa(valid), nil
-					},
-				})
+				o := m.options()
+				o.AccessToken = func(context.Context) (string, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					asked++
+					return strconv.Itoa(valid), nil
+				}
+				cl := n.client(o)
 				connect(t, cl)
 				if m.transport != WebSockets {
 					mu.Lock()
@@ -355,7 +354,7 @@ func TestAccessTokens(t *testing.T) {
 					t.Errorf("%s: Close: %v", m, err)
 				}
 				synctest.Wait()
-				if want := len(refused) + 1; asked != want || m.skip != (want == 1) {
+				if want := len(refused) + 1; asked != want || (m.how == "skip") != (want == 1) {
 					t.Errorf("%s: asked %d times for a token, refused %v", m, asked, refused)
 				}
 				hub.Shutdown(t.Context())

@@ -22,24 +22,29 @@ type mode struct {
 	transport Transports
 	name      string // of the transport, as a Conn has it
 	protocol  string
-	skip      bool // SkipNegotiation
+	how       string // "", "skip" (SkipNegotiation), "stateful" (StatefulReconnect)
 }
 
-func (m mode) String() string {
-	if m.skip {
-		return m.name + " at once " + m.protocol
+func (m mode) String() string { return strings.TrimSpace(m.name + " " + m.protocol + " " + m.how) }
+
+func (m mode) options() ClientOptions {
+	return ClientOptions{
+		Transports: m.transport, Protocol: m.protocol,
+		SkipNegotiation: m.how == "skip", StatefulReconnect: m.how == "stateful",
 	}
-	return m.name + " " + m.protocol
 }
 
 var modes = []mode{
-	{WebSockets, "websocket", "json", false},
-	{WebSockets, "websocket", "json", true},
-	{ServerSentEvents, "sse", "json", false},
-	{LongPolling, "polling", "json", false},
-	{WebSockets, "websocket", "messagepack", false},
-	{WebSockets, "websocket", "messagepack", true},
-	{LongPolling, "polling", "messagepack", false},
+	{WebSockets, "websocket", "json", ""},
+	{WebSockets, "websocket", "json", "skip"},
+	{WebSockets, "websocket", "json", "stateful"},
+	{ServerSentEvents, "sse", "json", ""},
+	{LongPolling, "polling", "json", ""},
+	{LongPolling, "polling", "json", "stateful"}, // which it cannot have
+	{WebSockets, "websocket", "messagepack", ""},
+	{WebSockets, "websocket", "messagepack", "skip"},
+	{WebSockets, "websocket", "messagepack", "stateful"},
+	{LongPolling, "polling", "messagepack", ""},
 }
 
 // visitor is a client that has come to a server.
@@ -61,16 +66,14 @@ type departure struct {
 func inEveryMode(t *testing.T, body func(v *visitor)) {
 	for _, m := range modes {
 		t.Run(m.String(), func(t *testing.T) {
-			serve(t, nil, func(s *server) {
+			serve(t, &Options{AllowStatefulReconnect: true}, func(s *server) {
 				s.handle()
 				v := &visitor{server: s, mode: m, came: make(chan struct{}, 10), lost: make(chan departure, 10)}
-				v.Client = s.client(ClientOptions{
-					Transports: m.transport, Protocol: m.protocol, SkipNegotiation: m.skip, Header: http.Header{"X-User": {"ann"}},
-					ClientOptions: parley.ClientOptions{
-						OnConnect:    func(context.Context) { v.came <- struct{}{} },
-						OnDisconnect: func(err error, again bool) { v.lost <- departure{err, again} },
-					},
-				})
+				o := m.options()
+				o.Header = http.Header{"X-User": {"ann"}}
+				o.OnConnect = func(context.Context) { v.came <- struct{}{} }
+				o.OnDisconnect = func(err error, again bool) { v.lost <- departure{err, again} }
+				v.Client = s.client(o)
 				v.On("said", func(string) {})
 				connect(s.t, v.Client)
 				<-v.came
@@ -385,9 +388,9 @@ func modeShutdown(v *visitor) {
 func TestARefusedClientIsToldWhy(t *testing.T) {
 	for _, m := range modes {
 		t.Run(m.String(), func(t *testing.T) {
-			serve(t, nil, func(s *server) {
+			serve(t, &Options{AllowStatefulReconnect: true}, func(s *server) {
 				s.hub.OnConnect(func(context.Context, *parley.Conn) error { return parley.Errorf("", "full house") })
-				cl := s.client(ClientOptions{Transports: m.transport, Protocol: m.protocol, SkipNegotiation: m.skip})
+				cl := s.client(m.options())
 				err := cl.Connect(s.t.Context())
 				if err == nil || !strings.HasSuffix(err.Error(), "Connection closed with an error. HubException: full house") {
 					s.t.Errorf("Connect: got %v, want the server's sentence", err)

@@ -3,16 +3,16 @@ package signalr
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
-	"slices"
 	"strings"
+	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/websocket"
-	"github.com/parley-go/parley/wire"
 )
 
 // client makes a client that reaches the server.
@@ -28,64 +28,6 @@ func connect(t *testing.T, cl *parley.Client) {
 	}
 }
 
-func TestClient(t *testing.T) {
-	for _, skip := range []bool{false, true} {
-		serve(t, nil, func(s *server) {
-			s.handle()
-			cl := s.client(ClientOptions{SkipNegotiation: skip, Header: http.Header{"X-User": {"ann"}}})
-			said := make(chan string, 1)
-			cl.On("said", func(text string) { said <- text })
-			cl.Handle("confirm", parley.Func(func(q string) (string, error) {
-				if q == "" {
-					return "", parley.Errorf("", "no question")
-				}
-				return q + "!", nil
-			}))
-			connect(s.t, cl)
-			ctx := s.t.Context()
-
-			var who []string
-			if err := cl.Call(ctx, "who", &who); err != nil || !slices.Equal(who, []string{"ann", "Ann", "ann", "websocket", "json"}) {
-				t.Errorf("who: got %v %v", who, err)
-			}
-			var answer string
-			if err := cl.Call(ctx, "ask", &answer, "sure"); err != nil || answer != "sure!" {
-				t.Errorf("ask: got %q %v, want sure!", answer, err)
-			}
-			wantError(t, cl.Call(ctx, "ask", nil, ""), parley.Error{Code: "error", Message: "no question"})
-			wantError(t, cl.Call(ctx, "fail", nil), parley.Error{Code: "error", Message: "no such room"})
-			wantError(t, cl.Call(ctx, "nope", nil), parley.Error{Code: wire.CodeNotFound,
-				Message: "Failed to invoke 'nope' due to an error on the server. HubException: Method does not exist."})
-			var got []int
-			for v, err := range parley.Stream[int, int]("count").Call(ctx, cl, 3) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				got = append(got, v)
-			}
-			if !slices.Equal(got, []int{1, 2, 3}) {
-				t.Errorf("count: got %v, want 1 2 3", got)
-			}
-			for range cl.Stream(ctx, "endless") {
-				break // cancels it, so that Shutdown does not wait
-			}
-			if err := cl.Send(ctx, "join", "g"); err != nil {
-				t.Fatal(err)
-			}
-			synctest.Wait()
-			if err := s.hub.Group("g").Send(ctx, "Said", "hi"); err != nil {
-				t.Fatal(err)
-			}
-			if text := <-said; text != "hi" {
-				t.Errorf("said: got %q, want hi", text)
-			}
-			if err := cl.Close(ctx); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
 func wantError(t *testing.T, err error, want parley.Error) {
 	t.Helper()
 	var got *parley.Error
@@ -94,119 +36,243 @@ func wantError(t *testing.T, err error, want parley.Error) {
 	}
 }
 
-func TestClientStaysWhileNothingHappens(t *testing.T) {
-	serve(t, nil, func(s *server) {
-		lost := make(chan error, 1)
-		cl := s.client(ClientOptions{ClientOptions: parley.ClientOptions{OnDisconnect: func(err error, _ bool) { lost <- err }}})
-		connect(s.t, cl)
-		pass(10 * time.Minute)
-		select {
-		case err := <-lost:
-			t.Errorf("lost the connection: %v", err)
-		default:
-		}
-		cl.Close(s.t.Context())
-	})
+// babbler is a server that says the same to every client, whatever it hears, and
+// then listens until the end.
+type babbler struct {
+	words []string // each a message of a WebSocket, an event, or the answer to a poll
+
+	mu    sync.Mutex
+	said  int // of the words, to polls
+	heard string
+	first bool // a poll has come
 }
 
-func TestClientComesBack(t *testing.T) {
-	serve(t, nil, func(s *server) {
-		s.handle()
-		connected := make(chan struct{}, 2)
-		cl := s.client(ClientOptions{ClientOptions: parley.ClientOptions{OnConnect: func(context.Context) { connected <- struct{}{} }}})
-		connect(s.t, cl)
-		<-connected
-		for _, c := range s.hub.Audience().Conns() {
-			c.CloseNow()
+// talk runs body with a babbler and each kind of transport.
+func talk(t *testing.T, words []string, body func(s *strange, l *babbler, o ClientOptions)) {
+	t.Helper()
+	for _, kind := range []Transports{WebSockets, ServerSentEvents, LongPolling} {
+		l := &babbler{words: words}
+		meetStrange(t, l.answer, func(s *strange) { body(s, l, ClientOptions{Transports: kind}) })
+	}
+}
+
+func (l *babbler) answer(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/negotiate"):
+		io.WriteString(w, offersAll)
+	case r.Header.Get("Upgrade") != "":
+		l.webSocket(w, r)
+	case r.Method == http.MethodPost:
+		body, _ := io.ReadAll(r.Body)
+		l.hear(body)
+	case r.Header.Get("Accept") == "text/event-stream":
+		l.events(w, r)
+	case r.Method == http.MethodGet:
+		l.poll(w, r)
+	}
+}
+
+func (l *babbler) hear(data []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heard += readable(string(data))
+}
+
+func (l *babbler) wantHeard(t *testing.T, what, want string) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.heard != want {
+		t.Errorf("%s: the server heard\n\t%s\nwant\n\t%s", what, l.heard, want)
+	}
+}
+
+func (l *babbler) webSocket(w http.ResponseWriter, r *http.Request) {
+	c, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer c.CloseNow()
+	for _, words := range l.words {
+		c.Write(context.Background(), websocket.Message{Type: websocket.Text, Data: []byte(raw(words))})
+	}
+	for m, err := range c.Messages(context.Background()) {
+		if err == nil {
+			l.hear(m.Data)
 		}
-		<-connected
-		synctest.Wait()
-		if err := cl.Call(s.t.Context(), "nothing", nil); err != nil {
-			t.Errorf("after a reconnect: %v", err)
-		}
-		for _, c := range s.hub.Audience().Conns() {
-			c.Close("do not come back")
-		}
-		<-cl.Done()
-		cl.Close(s.t.Context())
-	})
+	}
+}
+
+func (l *babbler) events(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	for _, words := range l.words {
+		fmt.Fprintf(w, "data: %s\r\n\r\n", raw(words))
+	}
+	w.(http.Flusher).Flush()
+	<-r.Context().Done()
+}
+
+func (l *babbler) poll(w http.ResponseWriter, r *http.Request) {
+	l.mu.Lock()
+	first := !l.first
+	l.first = true
+	words := ""
+	if !first && l.said < len(l.words) {
+		words = l.words[l.said]
+		l.said++
+	}
+	l.mu.Unlock()
+	if !first && words == "" {
+		<-r.Context().Done()
+	}
+	io.WriteString(w, raw(words))
 }
 
 func TestClientTimesOutASilentServer(t *testing.T) {
-	answers := []string{`{}␞`}
-	fake(t, answers, func(n *network) {
+	talk(t, []string{`{}␞`}, func(s *strange, _ *babbler, o ClientOptions) {
 		lost := make(chan error, 1)
-		cl := n.client(ClientOptions{SkipNegotiation: true, ClientOptions: parley.ClientOptions{
-			Reconnect:    parley.Backoff{Off: true},
-			OnDisconnect: func(err error, _ bool) { lost <- err },
-		}})
-		start := time.Now()
-		connect(n.t, cl)
-		err := <-lost
-		if took := time.Since(start); !errors.Is(err, parley.ErrIdle) || took < 30*time.Second || took > 46*time.Second {
-			t.Errorf("got %v after %v, want ErrIdle after 30 to 45 s", err, took)
+		o.Reconnect, o.OnDisconnect = parley.Backoff{Off: true}, func(err error, _ bool) { lost <- err }
+		cl := s.client(o)
+		connect(s.t, cl)
+		pass(35 * time.Second)
+		polling := o.Transports == LongPolling // which has its own ways to notice
+		if len(lost) == 0 != polling {
+			s.t.Errorf("%v: after 35 s: %d losses", o.Transports, len(lost))
 		}
-		cl.Close(n.t.Context())
+		if !polling {
+			if err := <-lost; !errors.Is(err, parley.ErrIdle) {
+				s.t.Errorf("%v: got %v, want ErrIdle", o.Transports, err)
+			}
+		}
+		cl.Close(s.t.Context())
 	})
 }
 
-// fake runs body with a server that sends answers to whoever connects, then
-// reads until the end.
-func fake(t *testing.T, answers []string, body func(n *network)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		handler := func(w http.ResponseWriter, r *http.Request) {
-			c, err := websocket.Accept(w, r, nil)
-			if err != nil {
-				return
-			}
-			defer c.CloseNow()
-			for _, a := range answers {
-				c.Write(context.Background(), websocket.Message{Type: websocket.Text, Data: []byte(raw(a))})
-			}
-			for range c.Messages(context.Background()) {
-			}
+// TestAnythingIsASignOfLife: also a message that takes its time to come.
+func TestAnythingIsASignOfLife(t *testing.T) {
+	piece := func(w http.ResponseWriter, text string) {
+		fmt.Fprintf(w, "data: %s\n\n", raw(text))
+		w.(http.Flusher).Flush()
+	}
+	meetStrange(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			io.WriteString(w, offersAll)
+			return
 		}
-		serveHTTP(t, http.HandlerFunc(handler), body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		piece(w, `{}␞{"type":1,"target":"said","arguments":["`)
+		for range 10 {
+			time.Sleep(20 * time.Second)
+			piece(w, "x")
+		}
+		piece(w, `"]}␞`)
+		<-r.Context().Done()
+	}, func(s *strange) {
+		cl := s.client(ClientOptions{Transports: ServerSentEvents})
+		said := make(chan string, 1)
+		cl.On("said", func(text string) { said <- text })
+		connect(s.t, cl)
+		if got := <-said; got != "xxxxxxxxxx" {
+			s.t.Errorf("got %q", got)
+		}
+		cl.Close(s.t.Context())
 	})
 }
 
 func TestClientRefusesHandshakes(t *testing.T) {
-	for _, c := range []struct{ answer, want string }{
-		{`{"error":"The protocol 'json' is not supported."}␞`, "The protocol 'json' is not supported."},
-		{`{"type":6}␞`, "expected a handshake response"},
-		{`hello␞`, "not JSON"},
-		{`{"error":5}␞`, "expected 'error' to be a string"},
-		{strings.Repeat("x", 2000), "maximum message size"},
+	long := strings.Repeat("x", 2000)
+	for _, c := range []struct {
+		words []string
+		want  string
+	}{
+		{[]string{`{"error":"The protocol 'json' is not supported."}␞`}, "The protocol 'json' is not supported."},
+		{[]string{`{"err`, `or":"no", "minor":1`, `}␞`}, "handshake: no"},
+		{[]string{`{"type":6}␞`}, "expected a handshake response"},
+		{[]string{`hello␞`}, "not JSON"},
+		{[]string{`[]␞`}, "not a JSON object"},
+		{[]string{`␞`}, "not JSON"},
+		{[]string{`{"error":5}␞`}, "expected 'error' to be a string"},
+		{[]string{long}, "maximum message size"},
+		{[]string{`{"error":"` + long + `"}␞`}, "maximum message size"},
+		{[]string{`{}␞{"type":7,"error":"full house"}␞`}, "handshake: full house"},
+		{[]string{`{}␞{"type":7}␞`}, "handshake: parley: connection closed"},
+		{[]string{`{}␞hello␞`}, "not JSON"},
 	} {
-		fake(t, []string{c.answer}, func(n *network) {
-			cl := n.client(ClientOptions{SkipNegotiation: true, MaxMessageBytes: 1000})
-			if err := cl.Connect(n.t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("%.60s: got %v, want %q", c.answer, err, c.want)
-			}
-			cl.Close(n.t.Context())
+		talk(t, c.words, func(s *strange, _ *babbler, o ClientOptions) {
+			o.MaxMessageBytes = 1000
+			cl := s.client(o)
+			wantText(s.t, fmt.Sprintf("%v %.60s", o.Transports, c.words), cl.Connect(s.t.Context()), c.want)
+			cl.Close(s.t.Context())
 		})
 	}
 }
 
 func TestClientGivesUpWithItsContext(t *testing.T) {
-	fake(t, nil, func(n *network) {
-		ctx, cancel := context.WithTimeout(n.t.Context(), time.Second)
+	talk(t, nil, func(s *strange, _ *babbler, o ClientOptions) {
+		ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
 		defer cancel()
-		cl := n.client(ClientOptions{SkipNegotiation: true})
+		cl := s.client(o)
 		if err := cl.Connect(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %v, want the context's error", err)
+			s.t.Errorf("%v: got %v, want the context's error", o.Transports, err)
 		}
-		cl.Close(n.t.Context())
+		cl.Close(s.t.Context())
 	})
 }
 
 func TestClientWaitsForTheHandshakeSoLong(t *testing.T) {
-	fake(t, nil, func(n *network) {
-		cl := n.client(ClientOptions{SkipNegotiation: true, HandshakeTimeout: 2 * time.Second})
-		if err := cl.Connect(n.t.Context()); !errors.Is(err, parley.ErrHandshake) {
-			t.Errorf("got %v, want ErrHandshake", err)
+	talk(t, nil, func(s *strange, _ *babbler, o ClientOptions) {
+		o.HandshakeTimeout = 2 * time.Second
+		cl := s.client(o)
+		if err := cl.Connect(s.t.Context()); !errors.Is(err, parley.ErrHandshake) {
+			s.t.Errorf("%v: got %v, want ErrHandshake", o.Transports, err)
 		}
-		cl.Close(n.t.Context())
+		cl.Close(s.t.Context())
 	})
+}
+
+// TestAServersWords: however they are cut and joined, and what the client makes
+// of those that are wrong.
+func TestAServersWords(t *testing.T) {
+	const said = `{"type":1,"target":"SAID","arguments":["hi"]}␞`
+	bytewise := strings.Split("{}␞"+said+said, "")
+	for _, c := range []struct {
+		name  string
+		words []string
+		said  int
+		why   string // the connection is lost; empty: it is not
+		again bool
+	}{
+		{"in one piece", []string{"{}␞" + said + said}, 2, "", false},
+		{"byte by byte", bytewise, 2, "", false},
+		{"types that nobody knows", []string{`{}␞{"type":8,"sequenceId":1}␞{"type":99}␞{"type":6,"x":1}␞`, said}, 1, "", false},
+		{"answers to nothing", []string{`{}␞{"type":3,"invocationId":"7","result":1}␞{"type":2,"invocationId":"7","item":1}␞`, said}, 1, "", false},
+		{"not JSON", []string{"{}␞", "{␞"}, 0, "not JSON", true},
+		{"without a type", []string{"{}␞", `{"target":"said"}␞`}, 0, "missing required property 'type'", true},
+		{"a long message", []string{"{}␞", `{"type":1,"target":"said","arguments":["` + strings.Repeat("x", 1000) + `"]}␞`}, 0, "maximum message size", true},
+		{"a message without end", []string{"{}␞", strings.Repeat(" ", 600), strings.Repeat(" ", 600)}, 0, "maximum message size", true},
+		{"too much at once", []string{"{}␞", strings.Repeat(`{"type":6}␞`, 800)}, 0, "8000", true},
+		{"goodbye", []string{"{}␞", said + `{"type":7,"allowReconnect":false}␞` + said}, 1, "<nil>", false},
+		{"goodbye, come back", []string{"{}␞", `{"type":7,"error":"restart","allowReconnect":true}␞`}, 0, "restart", true},
+	} {
+		talk(t, c.words, func(s *strange, _ *babbler, o ClientOptions) {
+			got := 0
+			lost := make(chan departure, 100)
+			o.MaxMessageBytes = 1000
+			o.OnDisconnect = func(err error, again bool) { lost <- departure{err, again} }
+			cl := s.client(o)
+			cl.On("said", func(text string) { got++ })
+			connect(s.t, cl)
+			pass(20 * time.Millisecond)
+			what := fmt.Sprintf("%v: %s", o.Transports, c.name)
+			if len(lost) == 0 != (c.why == "") || got < c.said {
+				s.t.Errorf("%s: %d losses, and %d said, want %d", what, len(lost), got, c.said)
+			}
+			if c.why != "" && len(lost) > 0 {
+				if gone := <-lost; !strings.Contains(fmt.Sprint(gone.err), c.why) || gone.again != c.again {
+					s.t.Errorf("%s: got %+v, want %s and again %v", what, gone, c.why, c.again)
+				}
+			}
+			cl.Close(s.t.Context())
+		})
+	}
 }
