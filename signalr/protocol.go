@@ -94,7 +94,7 @@ func (p protocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
 		if len(m.Args.Values) != 1 {
 			return dst, fmt.Errorf("signalr: a stream item has one value, not %d", len(m.Args.Values))
 		}
-		return end(appendValue(begin(dst, streamItem, nil, m.ID), "item", m.Args.Values[0])), nil
+		return end(appendValue(begin(grow(dst, m), streamItem, nil, m.ID), "item", m.Args.Values[0])), nil
 	case wire.Result, wire.End:
 		return p.appendCompletion(dst, m), nil
 	case wire.Cancel:
@@ -108,6 +108,12 @@ func (p protocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
 		return appendClose(dst, p.farewell(m.Bye), m.Bye.Reconnect), nil
 	}
 	return dst, nil // no words for a Pong
+}
+
+// grow makes room for m, so that it is written without moving.
+func grow(dst []byte, m *wire.Message) []byte {
+	const more = 64 // the names of properties
+	return slices.Grow(dst, more+len(m.ID)+len(m.Name)+m.Args.Size()+len(m.Args.Values))
 }
 
 // begin writes what all messages begin with.
@@ -136,15 +142,7 @@ func appendValue(dst []byte, name string, value []byte) []byte {
 }
 
 func appendText(dst []byte, name, text string) []byte {
-	return appendString(appendName(dst, name), text)
-}
-
-func appendString(dst []byte, text string) []byte {
-	value, err := wire.JSON.Marshal(text)
-	if err != nil { // no string fails
-		return dst
-	}
-	return append(dst, value.Values[0]...)
+	return rawjson.AppendString(appendName(dst, name), text)
 }
 
 func appendHeaders(dst []byte, headers map[string]string) []byte {
@@ -153,14 +151,14 @@ func appendHeaders(dst []byte, headers map[string]string) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendString(dst, name), ':')
-		dst = appendString(dst, headers[name])
+		dst = append(rawjson.AppendString(dst, name), ':')
+		dst = rawjson.AppendString(dst, headers[name])
 	}
 	return append(dst, '}')
 }
 
 func appendCall(dst []byte, typ int, m *wire.Message) []byte {
-	dst = appendText(begin(dst, typ, m.Headers, m.ID), "target", m.Name)
+	dst = appendText(begin(grow(dst, m), typ, m.Headers, m.ID), "target", m.Name)
 	dst = appendList(appendName(dst, "arguments"), m.Args.Values)
 	if len(m.Streams) > 0 {
 		dst = appendStrings(appendName(dst, "streamIds"), m.Streams)
@@ -185,7 +183,7 @@ func appendStrings(dst []byte, list []string) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendString(dst, s)
+		dst = rawjson.AppendString(dst, s)
 	}
 	return append(dst, ']')
 }
@@ -196,7 +194,7 @@ func (p protocol) appendCompletion(dst []byte, m *wire.Message) []byte {
 	if m.ID == "" {
 		return dst
 	}
-	dst = begin(dst, completion, nil, m.ID)
+	dst = begin(grow(dst, m), completion, nil, m.ID)
 	switch values := m.Args.Values; {
 	case m.Err != nil:
 		dst = appendText(dst, "error", p.sentence(m))

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/rawjson"
 	"github.com/parley-go/parley/wire"
 )
 
@@ -155,12 +156,7 @@ const welcome = "{}\x1e"
 
 // handshakeError refuses one.
 func handshakeError(said string) []byte {
-	value, err := wire.JSON.Marshal(said)
-	if err != nil { // no string fails
-		return nil
-	}
-	words := append([]byte(`{"error":`), value.Values[0]...)
-	return append(words, '}', separator)
+	return append(rawjson.AppendString([]byte(`{"error":`), said), '}', separator)
 }
 
 // failed wraps the reason a client was closed for breaking the protocol.
