@@ -180,7 +180,7 @@ func (p packed) Parse(data []byte, m *wire.Message) error {
 	if n == 0 || length != len(data)-n {
 		return errors.New("the message is not as long as it says")
 	}
-	var whole message
+	whole := message{Message: *m}
 	err = p.parse(data[n:], &whole)
 	*m = whole.Message
 	return err
@@ -220,7 +220,7 @@ func (c *cursor) call(m *wire.Message, typ int) {
 	if m.Name = c.text("target", false); m.Name == "" {
 		c.fail(missing("target"))
 	}
-	m.Args.Values = c.values("arguments")
+	m.Args.Values = c.values("arguments", m.Args.Values[:0])
 	if c.left > 0 {
 		m.Streams = c.texts("streamIds")
 	}
@@ -235,7 +235,7 @@ func (p packed) about(c *cursor, m *wire.Message, typ int) {
 	}
 	switch typ {
 	case streamItem:
-		m.Kind, m.Args.Values = wire.Item, [][]byte{c.value("item")}
+		m.Kind, m.Args.Values = wire.Item, append(m.Args.Values[:0], c.value("item"))
 	case completion:
 		p.answer(c, m)
 	case cancelInvocation:
@@ -250,7 +250,7 @@ func (p packed) answer(c *cursor, m *wire.Message) {
 		m.Err = p.understand(c.text("error", true))
 	case voidResult:
 	case valueResult:
-		m.Kind, m.Args.Values = wire.Result, [][]byte{c.value("result")}
+		m.Kind, m.Args.Values = wire.Result, append(m.Args.Values[:0], c.value("result"))
 	default:
 		c.fail(fmt.Errorf("invalid invocation result kind: %d", kind))
 	}
@@ -345,16 +345,14 @@ func (c *cursor) text(name string, optional bool) string {
 	return s
 }
 
-func (c *cursor) values(name string) [][]byte {
+// values appends the elements of an array to list.
+func (c *cursor) values(name string, list [][]byte) [][]byte {
 	n := c.inside(name)
-	if n == 0 {
-		return nil
-	}
-	list := make([][]byte, n)
 	left := c.left
 	c.left = n
-	for i := range list {
-		list[i] = c.next(name, msgpack.MaxDepth-2)
+	list = slices.Grow(list, n)
+	for range n {
+		list = append(list, c.next(name, msgpack.MaxDepth-2))
 	}
 	c.left = left
 	return list

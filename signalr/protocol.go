@@ -22,7 +22,7 @@ type dialect interface {
 
 	// parse reads one record of the splitter, and more than Parse does: which
 	// type the message has, and what an Ack or a Sequence counts. Data and m are
-	// as Parse wants them.
+	// as Parse wants them; m.Args.Values may have room, which is used.
 	parse(record []byte, m *message) error
 
 	// appendAck and appendSequence append the two messages of stateful
@@ -238,14 +238,14 @@ func (protocol) splitter(limit int) splitter { return &records{limit: limit} }
 
 // Parse implements [wire.Protocol].
 func (p protocol) Parse(data []byte, m *wire.Message) error {
-	var whole message
+	whole := message{Message: *m}
 	err := p.parse(bytes.TrimSuffix(data, []byte{separator}), &whole)
 	*m = whole.Message
 	return err
 }
 
 func (p protocol) parse(record []byte, m *message) error {
-	var f fields
+	f := fields{arguments: m.Args.Values[:0]}
 	if err := f.read(record); err != nil {
 		return err
 	}
@@ -254,26 +254,55 @@ func (p protocol) parse(record []byte, m *message) error {
 
 // fields are the raw values of a message; nil where it has none.
 type fields struct {
-	typ, headers, id, target, arguments, streams, item, result, err, reconnect, sequence []byte
+	typ, headers, id, target, streams, item, result, err, reconnect, sequence []byte
+
+	arguments     [][]byte
+	argumentsKind byte // the first byte of their array, or of what came in its place; zero for none
 
 	protocol, version []byte // of a handshake
 }
 
-// read finds the fields of one message. Those it does not know are ignored;
-// of two with one name the last counts.
+// maxDepth bounds how deep a message may be nested, as Microsoft's server does.
+const maxDepth = 64
+
+// read finds the fields of one message and checks that it is JSON. Fields it
+// does not know are ignored; of two with one name the last counts.
 func (f *fields) read(record []byte) error {
-	if err := rawjson.Check(record); err != nil {
-		return err
-	}
-	if rawjson.Kind(record) != '{' {
+	w := rawjson.Walk(record, maxDepth)
+	if kind := w.Kind(); kind != '{' {
+		if err := rawjson.Check(record); err != nil {
+			return err
+		}
 		return errors.New("the message is not a JSON object")
 	}
-	for name, value := range rawjson.Fields(record) {
+	for w.Open('{'); w.More('}'); {
+		name := w.Name()
+		if string(name) == "arguments" {
+			f.readArguments(&w)
+			continue
+		}
+		value := w.Value()
 		if into := f.named(name); into != nil {
 			*into = value
 		}
 	}
-	return nil
+	return w.Err()
+}
+
+// readArguments goes into the array, so that nothing is read twice.
+func (f *fields) readArguments(w *rawjson.Walker) {
+	f.arguments, f.argumentsKind = f.arguments[:0], w.Kind()
+	if f.argumentsKind != '[' {
+		w.Value()
+		return
+	}
+	for w.Open('['); w.More(']'); {
+		if cap(f.arguments) == 0 {
+			const most = 4 // have no more than so many
+			f.arguments = make([][]byte, 0, most)
+		}
+		f.arguments = append(f.arguments, w.Value())
+	}
 }
 
 func (f *fields) named(name []byte) *[]byte {
@@ -286,8 +315,6 @@ func (f *fields) named(name []byte) *[]byte {
 		return &f.id
 	case "target":
 		return &f.target
-	case "arguments":
-		return &f.arguments
 	case "streamIds":
 		return &f.streams
 	case "item":
@@ -328,7 +355,7 @@ func (p protocol) message(f *fields, m *message) (err error) {
 	case invocation, streamInvocation:
 		return f.call(typ, &m.Message)
 	case streamItem:
-		m.Kind, m.Args.Values = wire.Item, [][]byte{f.item}
+		m.Kind, m.Args.Values = wire.Item, append(f.arguments[:0], f.item)
 		if f.item == nil {
 			return missing("item")
 		}
@@ -349,25 +376,22 @@ func (p protocol) message(f *fields, m *message) (err error) {
 }
 
 func (f *fields) call(typ int, m *wire.Message) (err error) {
-	if f.target == nil {
-		return missing("target")
-	}
-	if f.arguments == nil {
-		return missing("arguments")
-	}
-	if rawjson.Kind(f.arguments) != '[' {
-		return wrongType("arguments", "an array")
-	}
 	if m.Name, err = text("target", f.target); err != nil {
 		return err
+	}
+	switch {
+	case m.Name == "":
+		return missing("target")
+	case f.argumentsKind == 0:
+		return missing("arguments")
+	case f.argumentsKind != '[':
+		return wrongType("arguments", "an array")
 	}
 	m.Kind = wire.Call
 	if typ == streamInvocation {
 		m.Kind = wire.StreamCall
 	}
-	for v := range rawjson.Elements(f.arguments) {
-		m.Args.Values = append(m.Args.Values, v)
-	}
+	m.Args.Values = f.arguments
 	if m.Streams, err = texts("streamIds", f.streams); err != nil {
 		return err
 	}
@@ -379,22 +403,22 @@ func (f *fields) call(typ int, m *wire.Message) (err error) {
 // without. It does not say which; to the session both are the same.
 func (p protocol) answer(f *fields, m *wire.Message) error {
 	m.Kind = wire.Result
-	if f.err != nil && f.result != nil {
-		return errors.New("the 'error' and 'result' properties are mutually exclusive")
-	}
-	if f.result != nil {
-		m.Args.Values = [][]byte{f.result}
-		return nil
-	}
-	m.Kind = wire.End
-	if f.err == nil {
-		return nil
-	}
 	said, err := text("error", f.err)
 	if err != nil {
 		return err
 	}
-	m.Err = p.understand(said)
+	failed := f.err != nil && string(f.err) != "null"
+	if f.result != nil && failed {
+		return errors.New("the 'error' and 'result' properties are mutually exclusive")
+	}
+	if f.result != nil {
+		m.Args.Values = append(f.arguments[:0], f.result)
+		return nil
+	}
+	m.Kind = wire.End
+	if failed {
+		m.Err = p.understand(said)
+	}
 	return nil
 }
 

@@ -143,6 +143,12 @@ func TestParse(t *testing.T) {
 		{`{"type":1,"target":"x","arguments":[],"invocationId":null}`, wire.Message{Kind: wire.Call, Name: "x"}},
 		{`{"type":99,"target":5}`, wire.Message{}},
 		{`{"type":8,"sequenceId":1}`, wire.Message{}},
+		{`{"type":1,"target":"x","arguments":[1,2],"arguments":[ ]}`, wire.Message{Kind: wire.Call, Name: "x", Args: wire.Args{Values: [][]byte{}}}},
+		{`{"type":6,"arguments":7}`, wire.Message{Kind: wire.Ping}},
+		{`{"type":3,"invocationId":"1","result":1,"error":null}`, wire.Message{Kind: wire.Result, ID: "1", Args: args(`1`)}},
+		{`{"type":3,"invocationId":"1","error":null}`, wire.Message{Kind: wire.End, ID: "1"}},
+		{`{"type":3,"invocationId":"1","error":""}`, wire.Message{Kind: wire.End, ID: "1", Err: &wire.Error{Code: wire.CodeFailed}}},
+		{`{"type":1,"target":"x","arguments":[` + strings.Repeat("[", 62) + "1" + strings.Repeat("]", 62) + `]}`, wire.Message{Kind: wire.Call, Name: "x", Args: args(strings.Repeat("[", 62) + "1" + strings.Repeat("]", 62))}},
 		{`{"type":1,"target":"x","arguments":[],"streamIds":null,"headers":null}`, wire.Message{Kind: wire.Call, Name: "x"}},
 	} {
 		var got wire.Message
@@ -154,19 +160,34 @@ func TestParse(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for in, want := range map[string]string{
-		``:                                       "not JSON",
-		`hello`:                                  "not JSON",
-		`{"type":1`:                              "not JSON",
-		`[6]`:                                    "not a JSON object",
-		`6`:                                      "not a JSON object",
-		`{}`:                                     "missing required property 'type'",
-		`{"type":"6"}`:                           "expected 'type' to be an integer",
-		`{"type":6.5}`:                           "expected 'type' to be an integer",
-		`{"type":99999999999}`:                   "expected 'type' to be an integer",
-		`{"type":1}`:                             "missing required property 'target'",
-		`{"type":1,"target":"a"}`:                "missing required property 'arguments'",
-		`{"type":1,"target":1,"arguments":[]}`:   "expected 'target' to be a string",
-		`{"type":1,"target":"a","arguments":{}}`: "expected 'arguments' to be an array",
+		``:                     "not JSON",
+		`hello`:                "not JSON",
+		`{"type":1`:            "not JSON",
+		`[6]`:                  "not a JSON object",
+		`6`:                    "not a JSON object",
+		`{}`:                   "missing required property 'type'",
+		`{"type":"6"}`:         "expected 'type' to be an integer",
+		`{"type":6.5}`:         "expected 'type' to be an integer",
+		`{"type":99999999999}`: "expected 'type' to be an integer",
+		`{"type":1}`:           "missing required property 'target'",
+		`{"type":1,"target":null,"arguments":[]}`:   "missing required property 'target'",
+		`{"type":1,"target":"","arguments":[]}`:     "missing required property 'target'",
+		`{"type":1,"target":"a","arguments":[1,]}`:  "not JSON",
+		`{"type":1,"target":"a","arguments":[,1]}`:  "not JSON",
+		`{"type":1,"target":"a","arguments":[1 2]}`: "not JSON",
+		`{"type":1,"target":"a","arguments":[1}`:    "not JSON",
+		`{"type":6,}`:                               "not JSON",
+		`{,"type":6}`:                               "not JSON",
+		`{"type":6 "x":1}`:                          "not JSON",
+		`{type:6}`:                                  "not JSON",
+		`{"type":6}}`:                               "not JSON",
+		`{"type":6} 1`:                              "not JSON",
+		`{"type":06}`:                               "not JSON",
+		`{"type":1,"target":"a","arguments":[` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `x]}`:      "not JSON",
+		`{"type":1,"target":"a","arguments":[` + strings.Repeat("[", 64) + "1" + strings.Repeat("]", 64) + `]}`: "nested too deeply",
+		`{"type":1,"target":"a"}`:                                  "missing required property 'arguments'",
+		`{"type":1,"target":1,"arguments":[]}`:                     "expected 'target' to be a string",
+		`{"type":1,"target":"a","arguments":{}}`:                   "expected 'arguments' to be an array",
 		`{"type":1,"target":"a","arguments":[],"invocationId":1}`:  "expected 'invocationId' to be a string",
 		`{"type":4,"target":"a","arguments":[]}`:                   "missing required property 'invocationId'",
 		`{"type":2,"item":1}`:                                      "missing required property 'invocationId'",
@@ -219,6 +240,28 @@ func TestParseKeepsArgumentsWhereTheyLie(t *testing.T) {
 	at := bytes.Index(data, []byte(`{"big"`))
 	if got := m.Args.Values[0]; &got[0] != &data[at] || string(got) != `{"big" : 1e400}` {
 		t.Errorf("got %s, elsewhere or changed", got)
+	}
+}
+
+// A message that is used again gives its room to the next.
+func TestParseUsesTheRoomThereIs(t *testing.T) {
+	for _, p := range []dialect{protocol{}, packed{}} {
+		m := wire.Message{Kind: wire.Call, Name: "x", Args: wire.Args{Values: make([][]byte, 3)}}
+		var err error
+		for i := range m.Args.Values {
+			if one, e := p.Codec().Marshal(i); e == nil {
+				m.Args.Values[i] = one.Values[0]
+			}
+		}
+		data, err := p.Append(nil, &m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		room := make([][]byte, 8)
+		got := wire.Message{Args: wire.Args{Values: room}}
+		if err := p.Parse(data, &got); err != nil || !reflect.DeepEqual(got.Args, m.Args) || &got.Args.Values[0] != &room[0] {
+			t.Errorf("%s: got %q, %v; elsewhere or changed", p.Name(), got.Args.Values, err)
+		}
 	}
 }
 
