@@ -58,7 +58,7 @@ func cut(buf []byte, ends []int) wire.Args {
 	return a
 }
 
-// AppendValue appends one value as Marshal writes it.
+// AppendValue implements [wire.Appender].
 func (camelCase) AppendValue(dst []byte, v any) ([]byte, error) { return camel.Append(dst, v) }
 
 // Unmarshal implements [wire.Codec].

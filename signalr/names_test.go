@@ -29,6 +29,9 @@ func TestCodecsOfNames(t *testing.T) {
 			t.Error("a channel was written")
 		}
 	}
+	if got, err := (camelCase{}).AppendValue([]byte("x"), person{"b"}); err != nil || string(got) != `x{"userName":"b"}` {
+		t.Errorf("AppendValue: got %s, %v", got, err)
+	}
 	if (protocol{}).Codec() != (protocol{}).Codec() {
 		t.Error("a codec differs from itself")
 	}

@@ -68,6 +68,15 @@ func (Codec) Marshal(values ...any) (wire.Args, error) {
 	return a, nil
 }
 
+// AppendValue implements [wire.Appender].
+func (Codec) AppendValue(dst []byte, value any) ([]byte, error) {
+	w := writer{b: dst}
+	if err := w.any(value); err != nil {
+		return dst, err
+	}
+	return w.b, nil
+}
+
 // Unmarshal implements [wire.Codec]. A value that does not fit is a
 // [*json.UnmarshalTypeError].
 func (Codec) Unmarshal(a wire.Args, i int, into any) error {

@@ -18,7 +18,7 @@ import (
 	"github.com/tinylib/msgp/msgp"
 )
 
-var _ wire.Codec = Codec{}
+var _ wire.Appender = Codec{}
 
 // unhex reads bytes written in hexadecimal, with text in 'quotes' between.
 func unhex(t testing.TB, s string) []byte {
@@ -350,6 +350,12 @@ func TestValuesDoNotTouch(t *testing.T) {
 		if v := a.Values[i]; len(v) != want || cap(v) != want {
 			t.Errorf("value %d: got %d bytes with room for %d, want %d", i, len(v), cap(v), want)
 		}
+	}
+	if got, err := (Codec{}).AppendValue([]byte("x"), 5); err != nil || string(got) != "x\x05" {
+		t.Errorf("AppendValue: got %q, %v", got, err)
+	}
+	if got, err := (Codec{}).AppendValue([]byte("x"), []any{1, make(chan int)}); err == nil || string(got) != "x" {
+		t.Errorf("AppendValue of a channel: got %q, %v", got, err)
 	}
 	if a, err := (Codec{}).Marshal(); err != nil || a.Values != nil {
 		t.Errorf("no values: got %v, %v", a, err)
