@@ -3,7 +3,6 @@ package transport
 import (
 	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/parley-go/parley/wire"
@@ -54,12 +53,12 @@ type Poll struct {
 	idle *time.Timer   // runs while no poll waits
 	mine chan struct{} // guarded by mu: of the poll that waits, closed when another takes its place; nil when none waits
 
-	answering sync.Mutex // held from taking a batch until it is written, so that none overtakes it
+	answering chan struct{} // has an element from taking a batch until it is written, so that none overtakes it
 }
 
 // NewPoll makes a pipe under rcv. It ends by Close, CloseNow, or its idle time.
 func NewPoll(rcv wire.Receiver, o *PollOptions) *Poll {
-	p := &Poll{requests: newRequests(rcv), o: *o}
+	p := &Poll{requests: newRequests(rcv), o: *o, answering: make(chan struct{}, 1)}
 	p.o.Wait, p.o.Idle = orDefault(o.Wait, 25*time.Second), orDefault(o.Idle, 15*time.Second)
 	p.o.WriteTimeout = orDefault(o.WriteTimeout, 10*time.Second)
 	p.o.CloseTimeout = orDefault(o.CloseTimeout, 5*time.Second)
@@ -107,7 +106,7 @@ func (p *Poll) Serve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(batch) > 0 {
-		defer p.answering.Unlock()
+		defer func() { <-p.answering }()
 	} else if !last && !current && p.o.Replaced != nil {
 		p.o.Replaced(w)
 		return nil
@@ -154,7 +153,7 @@ func (p *Poll) finish(mine chan struct{}) bool {
 }
 
 // await waits for something to take. An empty batch ends the wait; with another
-// one, answering is held.
+// one, answering has its element.
 func (p *Poll) await(r *http.Request, mine chan struct{}) (batch []*wire.Encoded, last bool, err error) {
 	limit := time.NewTimer(p.o.Wait)
 	defer limit.Stop()
@@ -183,12 +182,16 @@ func (p *Poll) await(r *http.Request, mine chan struct{}) (batch []*wire.Encoded
 // take empties the receiver, unless another poll has taken this one's place,
 // which then gets the wake-up too, or nobody is there to read. Close is called
 // under the same lock, so that what was said before it is in the last batch. With
-// a batch that is not empty, answering is held.
+// a batch that is not empty, answering has its element.
 func (p *Poll) take(mine, hungUp <-chan struct{}) (batch []*wire.Encoded, last, replaced bool) {
-	p.answering.Lock()
+	select {
+	case p.answering <- struct{}{}:
+	case <-hungUp:
+		return nil, false, false
+	}
 	defer func() {
 		if len(batch) == 0 {
-			p.answering.Unlock()
+			<-p.answering
 		}
 	}()
 	p.mu.Lock()
