@@ -33,6 +33,6 @@
 //
 // # Limitations
 //
-// JSON is the only protocol, and connections are not resumed.
+// Paths depend on case, which ASP.NET's do not.
 // docs/protocols/signalr.md lists what works.
 package signalr
