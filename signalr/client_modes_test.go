@@ -289,7 +289,7 @@ func modeUploads(v *visitor) {
 		v.t().Errorf("zip: got %v, want %v", zipped, want)
 	}
 	err = v.Call(v.ctx(), "add", nil, 1, 2, slices.Values([]int{1}))
-	wantError(v.t(), err, parley.Error{Code: "error", Message: "Client sent 1 stream(s), Hub method expects 0."})
+	wantError(v.t(), err, parley.Error{Code: "streams", Message: "Client sent 1 stream(s), Hub method expects 0."})
 }
 
 func modeHeaders(v *visitor) {

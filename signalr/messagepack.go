@@ -258,9 +258,10 @@ func (p packed) answer(c *cursor, m *wire.Message) {
 
 func (c *cursor) bye(m *wire.Message) {
 	m.Kind, m.Bye.Code = wire.Close, 1000
-	if m.Bye.Reason = c.text("error", true); m.Bye.Reason != "" {
+	if !msgp.IsNil(c.b) { // also an empty error is one
 		m.Bye.Code, m.Bye.Failed = 1011, true
 	}
+	m.Bye.Reason = c.text("error", true)
 	if c.left > 0 {
 		m.Bye.Reconnect = c.boolean("allowReconnect")
 	}
@@ -333,6 +334,15 @@ func (c *cursor) boolean(name string) bool {
 	return v
 }
 
+// filled reads a string that must not be empty.
+func (c *cursor) filled(name string) string {
+	s := c.text(name, false)
+	if s == "" {
+		c.fail(fmt.Errorf("null or empty string in '%s'", name))
+	}
+	return s
+}
+
 func (c *cursor) text(name string, optional bool) string {
 	raw := c.next(name, 0)
 	if optional && msgp.IsNil(raw) {
@@ -376,7 +386,7 @@ func (c *cursor) texts(name string) []string {
 	left := c.left
 	c.left = n
 	for i := range list {
-		list[i] = c.text(name, false)
+		list[i] = c.filled(name)
 	}
 	c.left = left
 	return list
@@ -395,11 +405,11 @@ func (c *cursor) headers() (all map[string]string) {
 	inner := cursor{b: rest, left: 2 * n}
 	all = make(map[string]string)
 	for range n {
-		name := inner.text("headers", false)
-		all[name] = inner.text("headers", false)
+		name := inner.filled("headers")
+		all[name] = inner.filled("headers")
 	}
 	if inner.err != nil {
-		c.fail(wrongType("headers", "a map of strings"))
+		c.fail(inner.err)
 	}
 	return all
 }

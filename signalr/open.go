@@ -177,7 +177,7 @@ const (
 func (h *hubEndpoint) checkHandshake(request []byte, transport string) (d dialect, version int, refusal string, err error) {
 	name, version, err := readHandshake(request)
 	if err != nil {
-		return nil, 0, h.words.hidden(handshakeFailed, "InvalidDataException", err.Error()), err
+		return nil, 0, h.words.hidden(handshakeFailed, invalidData, err.Error()), err
 	}
 	i := slices.IndexFunc(h.dialects, func(d dialect) bool { return strings.EqualFold(d.Name(), name) })
 	switch {

@@ -407,7 +407,7 @@ func (p protocol) answer(f *fields, m *wire.Message) error {
 	if err != nil {
 		return err
 	}
-	failed := f.err != nil && string(f.err) != "null"
+	failed := isGiven(f.err)
 	if f.result != nil && failed {
 		return errors.New("the 'error' and 'result' properties are mutually exclusive")
 	}
@@ -423,13 +423,30 @@ func (p protocol) answer(f *fields, m *wire.Message) error {
 }
 
 func (f *fields) bye(bye *wire.Goodbye) (err error) {
-	bye.Code = 1000
-	bye.Reconnect = string(f.reconnect) == "true"
-	if bye.Reason, err = text("error", f.err); err != nil || bye.Reason == "" {
+	if bye.Reason, err = text("error", f.err); err != nil {
 		return err
 	}
-	bye.Code, bye.Failed = 1011, true
+	if bye.Reconnect, err = boolean("allowReconnect", f.reconnect); err != nil {
+		return err
+	}
+	bye.Code = 1000
+	if isGiven(f.err) {
+		bye.Code, bye.Failed = 1011, true
+	}
 	return nil
+}
+
+// isGiven tells whether an optional property is there; null is none.
+func isGiven(raw []byte) bool { return raw != nil && string(raw) != "null" }
+
+func boolean(name string, raw []byte) (bool, error) {
+	switch string(raw) {
+	case "true":
+		return true, nil
+	case "", "null", "false":
+		return false, nil
+	}
+	return false, wrongType(name, "a boolean")
 }
 
 func number(name string, raw []byte) (int, error) {
@@ -453,7 +470,7 @@ func count(name string, raw []byte) (int64, error) {
 
 // text reads an optional string; null is none.
 func text(name string, raw []byte) (string, error) {
-	if raw == nil || string(raw) == "null" {
+	if !isGiven(raw) {
 		return "", nil
 	}
 	s, ok := rawjson.String(raw)
@@ -465,7 +482,7 @@ func text(name string, raw []byte) (string, error) {
 
 // texts reads an optional array of strings.
 func texts(name string, raw []byte) (list []string, err error) {
-	if raw == nil || string(raw) == "null" {
+	if !isGiven(raw) {
 		return nil, nil
 	}
 	if rawjson.Kind(raw) != '[' {
@@ -483,7 +500,7 @@ func texts(name string, raw []byte) (list []string, err error) {
 
 // headers reads an optional object of strings.
 func headers(raw []byte) (all map[string]string, err error) {
-	if raw == nil || string(raw) == "null" {
+	if !isGiven(raw) {
 		return nil, nil
 	}
 	if rawjson.Kind(raw) != '{' {

@@ -71,12 +71,17 @@ func TestErrorSentences(t *testing.T) {
 		detailed string // behind want in detailed mode
 	}{
 		{wire.Result, hubError(wire.CodeInternal, "neutral"), "An unexpected error occurred invoking 'M' on the server.", " Exception: the detail"},
-		{wire.Result, hubError(wire.CodeArguments, "two, not one"), "Failed to invoke 'M' due to an error on the server.", " InvalidDataException: two, not one"},
+		{wire.Result, hubError(wire.CodeArguments, "call provides 1 argument(s), handler expects 2"), "Failed to invoke 'M' due to an error on the server.",
+			" InvalidDataException: Invocation provides 1 argument(s) but target expects 2."},
+		{wire.Result, hubError(wire.CodeArguments, "argument 1 cannot be read"), "Failed to invoke 'M' due to an error on the server.",
+			" InvalidDataException: Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked."},
 		{wire.Result, hubError(wire.CodeNotFound, ""), "Failed to invoke 'M' due to an error on the server. HubException: Method does not exist.", ""},
 		{wire.Result, hubError(wire.CodeStreaming, ""), "The client attempted to invoke the streaming 'M' method with a non-streaming invocation.", ""},
 		{wire.End, hubError(wire.CodeNotStream, ""), "The client attempted to invoke the non-streaming 'M' method with a streaming invocation.", ""},
 		{wire.End, hubError(wire.CodeDuplicate, ""), "Invocation ID '7' is already in use.", ""},
 		{wire.Result, hubError(wire.CodeStreams, "Client sent 1 stream(s), Hub method expects 0."), "An unexpected error occurred invoking 'M' on the server. HubException: Client sent 1 stream(s), Hub method expects 0.", ""},
+		{wire.End, hubError(wire.CodeStreams, "Client sent 2 stream(s), Hub method expects 1."), "An unexpected error occurred invoking 'M' on the server. HubException: Client sent 2 stream(s), Hub method expects 1.", ""},
+		{wire.End, &wire.Error{Code: wire.CodeUnauthorized, Message: "members only"}, "Failed to invoke 'M' because user is unauthorized", ""},
 		{wire.Result, hubError(wire.CodeUnauthorized, ""), "Failed to invoke 'M' because user is unauthorized", ""},
 		{wire.Result, hubError(wire.CodeCancelled, "cancelled"), "An unexpected error occurred invoking 'M' on the server.", " OperationCanceledException: cancelled"},
 		{wire.End, hubError(wire.CodeInternal, ""), "An error occurred on the server while streaming results.", " Exception: the detail"},
@@ -106,11 +111,24 @@ func TestClientUnderstandsSentences(t *testing.T) {
 		{"An unexpected error occurred invoking 'M' on the server.", wire.Error{Code: wire.CodeInternal}},
 		{"Failed to invoke 'M' due to an error on the server. HubException: Method does not exist.", wire.Error{Code: wire.CodeNotFound}},
 		{"Failed to invoke 'M' due to an error on the server.", wire.Error{Code: wire.CodeArguments}},
+		{"Failed to invoke 'M' due to an error on the server. InvalidDataException: Invocation provides 1 argument(s) but target expects 2.", wire.Error{Code: wire.CodeArguments}},
+		{"Failed to invoke 'M' because user is unauthorized", wire.Error{Code: wire.CodeUnauthorized}},
+		{"The client attempted to invoke the streaming 'M' method with a non-streaming invocation.", wire.Error{Code: wire.CodeStreaming}},
+		{"The client attempted to invoke the non-streaming 'M' method with a streaming invocation.", wire.Error{Code: wire.CodeNotStream}},
+		{"Invocation ID '7' is already in use.", wire.Error{Code: wire.CodeDuplicate}},
+		{"Unknown hub method 'M'", wire.Error{Code: wire.CodeNotFound}},
+		{"An unexpected error occurred invoking 'M' on the server. HubException: Client sent 1 stream(s), Hub method expects 0.", wire.Error{Code: wire.CodeStreams, Message: "Client sent 1 stream(s), Hub method expects 0."}},
+		{"An error occurred on the server while streaming results.", wire.Error{Code: wire.CodeInternal}},
 		{"anything else", wire.Error{Code: "error"}},
 		{" on the server", wire.Error{Code: "internal"}},
 	} {
 		if c.want.Message == "" {
 			c.want.Message = c.said
+		}
+		for _, server := range []dialect{protocol{}, packed{}} { // a server takes the words of a client as they are
+			if got := server.(interface{ understand(string) *wire.Error }).understand(c.said); got.Code != wire.CodeFailed || got.Message != c.said {
+				t.Errorf("%q: a server got %+v", c.said, *got)
+			}
 		}
 		if got := (protocol{manner: manner{client: true}}).understand(c.said); !reflect.DeepEqual(*got, c.want) {
 			t.Errorf("%q: got %+v, want %+v", c.said, *got, c.want)
@@ -137,6 +155,8 @@ func TestParse(t *testing.T) {
 		{`{"invocationId":"6","item":1,"type":2}␞`, wire.Message{Kind: wire.Item, ID: "6", Args: args(`1`)}},
 		{`{"invocationId":"6","type":3}␞`, wire.Message{Kind: wire.End, ID: "6"}},
 		{`{"type":7}␞`, wire.Message{Kind: wire.Close, Bye: wire.Goodbye{Code: 1000}}},
+		{`{"type":7,"error":null,"allowReconnect":false}`, wire.Message{Kind: wire.Close, Bye: wire.Goodbye{Code: 1000}}},
+		{`{"type":7,"error":""}`, wire.Message{Kind: wire.Close, Bye: wire.Goodbye{Code: 1011, Failed: true}}},
 		{`{"type":7,"error":"gone","allowReconnect":true}`, wire.Message{Kind: wire.Close, Bye: wire.Goodbye{Code: 1011, Reason: "gone", Failed: true, Reconnect: true}}},
 		{`{"target":"up","arguments":[],"invocationId":"1","streamIds":["2","3"],"type":1}␞`, wire.Message{Kind: wire.Call, ID: "1", Name: "up", Streams: []string{"2", "3"}}},
 		{` { "ty\u0070e" : 1 , "headers":{"a":"}"}, "arguments" : [ {"x":[1]} , null ] , "target":"\u0061" , "new":0}`, wire.Message{Kind: wire.Call, Name: "a", Headers: map[string]string{"a": "}"}, Args: args(`{"x":[1]}`, `null`)}},

@@ -29,32 +29,49 @@ func (p manner) sentence(m *wire.Message) string {
 	if p.client {
 		return clientSentence(e)
 	}
-	base := fmt.Sprintf("An unexpected error occurred invoking '%s' on the server.", m.Name)
+	invoking := fmt.Sprintf("An unexpected error occurred invoking '%s' on the server.", m.Name)
+	base := invoking
 	if m.Kind == wire.End {
 		base = "An error occurred on the server while streaming results."
 	}
-	if !e.Hub {
+	switch {
+	case e.Code == wire.CodeUnauthorized: // of middleware, which speaks for the hub
+		return fmt.Sprintf("Failed to invoke '%s' because user is unauthorized", m.Name)
+	case !e.Hub:
 		return shown(base, e.Type, e.Message)
 	}
 	switch e.Code {
 	case wire.CodeNotFound:
 		return shown(failedToInvoke(m.Name), "", noMethod)
 	case wire.CodeArguments:
-		return p.hidden(failedToInvoke(m.Name), "InvalidDataException", e.Message)
+		return p.hidden(failedToInvoke(m.Name), invalidData, binding(e.Message))
 	case wire.CodeStreaming:
 		return fmt.Sprintf("The client attempted to invoke the streaming '%s' method with a non-streaming invocation.", m.Name)
 	case wire.CodeNotStream:
 		return fmt.Sprintf("The client attempted to invoke the non-streaming '%s' method with a streaming invocation.", m.Name)
 	case wire.CodeDuplicate:
 		return fmt.Sprintf("Invocation ID '%s' is already in use.", m.ID)
-	case wire.CodeUnauthorized:
-		return fmt.Sprintf("Failed to invoke '%s' because user is unauthorized", m.Name)
-	case wire.CodeStreams, wire.CodeBusy:
+	case wire.CodeStreams:
+		return shown(invoking, "", e.Message)
+	case wire.CodeBusy:
 		return shown(base, "", e.Message)
 	case wire.CodeCancelled:
 		return p.hidden(base, "OperationCanceledException", e.Message)
 	}
 	return p.hidden(base, "Exception", e.Detail)
+}
+
+// invalidData is the class of errors in what a client has sent.
+const invalidData = "InvalidDataException"
+
+// binding says what is wrong with the arguments of a call. The hub says it in
+// its own words: how many there are, or which one does not fit.
+func binding(message string) string {
+	var sent, wanted int
+	if n, _ := fmt.Sscanf(message, "call provides %d argument(s), handler expects %d", &sent, &wanted); n == 2 {
+		return fmt.Sprintf("Invocation provides %d argument(s) but target expects %d.", sent, wanted)
+	}
+	return "Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked."
 }
 
 func failedToInvoke(name string) string {
@@ -96,7 +113,7 @@ func (p manner) farewell(bye wire.Goodbye) string {
 		return ""
 	}
 	if bye.Code == 1002 {
-		return p.hidden(closedWithError, "InvalidDataException", bye.Reason)
+		return p.hidden(closedWithError, invalidData, bye.Reason)
 	}
 	return p.hidden(closedWithError, "Exception", bye.Reason)
 }
@@ -116,8 +133,12 @@ func cutShort() string { return "Connection terminated while reading a message."
 // own; a server's is taken apart as sentence has put it together.
 func (p manner) understand(said string) *wire.Error {
 	e := &wire.Error{Code: wire.CodeFailed, Message: said}
+	if !p.client {
+		return e
+	}
 	base, rest, found := strings.Cut(said, " on the server")
-	if !p.client || !found {
+	if !found {
+		e.Code = codeOf(said)
 		return e
 	}
 	class, message, shown := strings.Cut(rest[strings.IndexByte(rest, '.')+1:], ": ")
@@ -131,10 +152,28 @@ func (p manner) understand(said string) *wire.Error {
 		e.Code = wire.CodeInternal
 	case class != hubException:
 		e.Type, e.Message = class, message
+	case strings.HasPrefix(message, "Client sent ") && strings.Contains(message, " stream(s), Hub method expects "):
+		e.Code, e.Message = wire.CodeStreams, message
 	default:
 		e.Message = message
 	}
 	return e
+}
+
+// codeOf finds the code of a sentence that says everything by itself.
+func codeOf(said string) string {
+	for _, s := range []struct{ begin, end, code string }{
+		{"Failed to invoke '", "' because user is unauthorized", wire.CodeUnauthorized},
+		{"The client attempted to invoke the streaming '", "' method with a non-streaming invocation.", wire.CodeStreaming},
+		{"The client attempted to invoke the non-streaming '", "' method with a streaming invocation.", wire.CodeNotStream},
+		{"Invocation ID '", "' is already in use.", wire.CodeDuplicate},
+		{"Unknown hub method '", "'", wire.CodeNotFound},
+	} {
+		if strings.HasPrefix(said, s.begin) && strings.HasSuffix(said, s.end) {
+			return s.code
+		}
+	}
+	return wire.CodeFailed
 }
 
 // The sentences that refuse a handshake.

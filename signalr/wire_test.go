@@ -330,7 +330,7 @@ func TestDetailedErrors(t *testing.T) {
 			`> {"target":"boom","arguments":[],"invocationId":"0","type":1}␞`,
 			`< {"type":3,"invocationId":"0","error":"An unexpected error occurred invoking 'boom' on the server. Exception: a secret"}␞`,
 			`> {"target":"add","arguments":[1],"invocationId":"1","type":1}␞`,
-			`< {"type":3,"invocationId":"1","error":"Failed to invoke 'add' due to an error on the server. InvalidDataException: call provides 1 argument(s), handler expects 2"}␞`,
+			`< {"type":3,"invocationId":"1","error":"Failed to invoke 'add' due to an error on the server. InvalidDataException: Invocation provides 1 argument(s) but target expects 2."}␞`,
 			`> {"type":"six"}␞`,
 			`< {"type":7,"error":"Connection closed with an error. InvalidDataException: expected 'type' to be an integer","allowReconnect":true}␞`,
 		} {
