@@ -234,7 +234,7 @@ func modeStreams(v *visitor) {
 		break // cancels it, so that Shutdown does not wait
 	}
 	for _, err := range v.Stream(v.ctx(), "add", 1, 2) {
-		wantError(v.t(), err, parley.Error{Code: "error",
+		wantError(v.t(), err, parley.Error{Code: "not_stream",
 			Message: "The client attempted to invoke the non-streaming 'add' method with a streaming invocation."})
 	}
 }
