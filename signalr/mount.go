@@ -237,14 +237,16 @@ func wantsEvents(r *http.Request) bool {
 	return false
 }
 
-// query is a parameter of the URL; names do not depend on case.
+// query is a parameter of the URL; names do not depend on case. What is given
+// several times is nothing that anybody means.
 func query(r *http.Request, name string) string {
+	var all []string
 	for key, values := range r.URL.Query() {
 		if strings.EqualFold(key, name) {
-			return strings.Join(values, ",")
+			all = append(all, values...)
 		}
 	}
-	return ""
+	return strings.Join(all, ",")
 }
 
 func answer(w http.ResponseWriter, status int, text string) {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,8 +31,8 @@ func TestCVE_2020_36048_LargeBodies(t *testing.T) {
 		c.want("it has reached nobody", c.post(`{"target":"nothing","arguments":[],"invocationId":"0","type":1}␞`), 200, "", plainText)
 		c.want("it has reached nobody", c.poll(), 200, `{"type":3,"invocationId":"0","result":null}␞`, octets)
 		read := &endless{}
-		if got := c.postBody(read); got.status != 404 || read.bytes > 1<<20 {
-			t.Errorf("without an end: got %v after %d bytes, want 404 soon after 32 KiB", got, read.bytes)
+		if got := c.postBody(read); got.status != 404 || read.bytes.Load() > 1<<20 {
+			t.Errorf("without an end: got %v after %d bytes, want 404 soon after 32 KiB", got, read.bytes.Load())
 		}
 		if err := <-reason; !errors.Is(err, parley.ErrProtocol) {
 			t.Errorf("OnDisconnect: got %v, want ErrProtocol at 32 KiB", err)
@@ -41,10 +42,10 @@ func TestCVE_2020_36048_LargeBodies(t *testing.T) {
 }
 
 // endless is a message without an end.
-type endless struct{ bytes int }
+type endless struct{ bytes atomic.Int64 }
 
 func (e *endless) Read(p []byte) (int, error) {
-	e.bytes += len(p)
+	e.bytes.Add(int64(len(p)))
 	for i := range p {
 		p[i] = ' '
 	}

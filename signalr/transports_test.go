@@ -587,3 +587,48 @@ func TestPostsThatWaitForTheirTransport(t *testing.T) {
 		}
 	})
 }
+
+// A hub that shuts down says goodbye over every transport.
+func TestShutdownOverEveryTransport(t *testing.T) {
+	for name, open := range openers {
+		t.Run(name, func(t *testing.T) {
+			serve(t, nil, func(s *server) {
+				p := open(s)
+				p.send(handshake)
+				p.want("{}␞")
+				ended := make(chan struct{})
+				go func() { // ends with the hub
+					defer close(ended)
+					s.shutdown()
+				}()
+				p.want(comeBack)
+				p.wantEnd()
+				<-ended
+			})
+		})
+	}
+}
+
+// Connections that begin while the hub ends are served or refused, never lost
+// in between.
+func TestShutdownWhileConnectionsBegin(t *testing.T) {
+	serve(t, nil, func(s *server) {
+		begun := make(chan reply)
+		const each = 20
+		for range each {
+			polls, events := s.negotiated(), s.negotiated()
+			go func() { begun <- polls.poll() }() // ends with its answer, as the others do
+			go func() { begun <- s.request(s.t.Context(), "GET", events.path(), "", "Accept", "text/event-stream") }()
+			go func() { begun <- polls.post(handshake) }()
+		}
+		s.shutdown()
+		for range 3 * each {
+			if got := <-begun; got.status != 200 && got.status != 503 && got.status != 404 {
+				t.Errorf("got %v, want 200, 503 or 404", got)
+			}
+		}
+		if got := s.hub.Stats().Conns; got != 0 {
+			t.Errorf("%d connections are left", got)
+		}
+	})
+}
