@@ -39,7 +39,7 @@ type group struct {
 func groups() []group {
 	return []group{
 		{"Targets", ours, []string{"Handler", "Accept + Messages"}, Targets()},
-		{"Targets of the hub", hubs, []string{"SignalR, json"}, HubTargets()},
+		{"Targets of the hub", hubs, []string{"SignalR, json", "SignalR, messagepack"}, HubTargets()},
 	}
 }
 

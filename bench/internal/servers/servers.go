@@ -45,6 +45,7 @@ var all = map[string]Server{
 	"gobwas-epoll":  onHTTP(gobwasEpollHandler),
 	"gorilla":       onHTTP(gorillaHandler),
 	"hub-json":      onHTTP(hubHandler), // the client chooses the protocol
+	"hub-msgpack":   onHTTP(hubHandler),
 }
 
 // Named returns the server of a name.
