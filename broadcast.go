@@ -53,7 +53,7 @@ func (h *Hub) deliver(a *Audience, b *broadcast) error {
 	}
 	b.shared = len(members) > 1
 	for _, s := range members {
-		if err := b.encode(s.protocol); err != nil {
+		if err := b.encode(s.opening.Protocol); err != nil {
 			return err
 		}
 	}
@@ -63,7 +63,7 @@ func (h *Hub) deliver(a *Audience, b *broadcast) error {
 	}
 	var last error
 	for _, s := range members {
-		if e := b.of(s.protocol); e != nil {
+		if e := b.of(s.opening.Protocol); e != nil {
 			last = s.enqueue(e, a.policy, a.key)
 		}
 	}

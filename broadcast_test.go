@@ -57,7 +57,7 @@ func openStill(t *testing.T, hub *parley.Hub, p wire.Protocol) (*parley.Session,
 	t.Helper()
 	pipe := &still{}
 	s := newStill(t, hub, pipe)
-	s.Open(parley.Opening{Protocol: p, KeepAlive: -1, IdleTimeout: -1})
+	s.Open(&parley.Opening{Protocol: p, KeepAlive: -1, IdleTimeout: -1})
 	t.Cleanup(func() { s.Closed(nil) })
 	return s, pipe
 }
@@ -250,7 +250,7 @@ func BenchmarkBroadcast(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		s.Open(parley.Opening{Protocol: parleytest.Protocol, KeepAlive: -1, IdleTimeout: -1})
+		s.Open(&parley.Opening{Protocol: parleytest.Protocol, KeepAlive: -1, IdleTimeout: -1})
 		sessions = append(sessions, s)
 	}
 	var batch []*wire.Encoded

@@ -10,13 +10,14 @@ import (
 // for their cancellation, it makes a cancellable context only when asked for
 // its Done.
 type callContext struct {
-	parent context.Context // fixed after construction
-	call   *Call           // fixed after construction
+	parent *lifetime // fixed after construction
+	call   *Call     // fixed after construction
 
-	mu     sync.Mutex
-	inner  context.Context // nil until needed
-	cancel context.CancelCauseFunc
-	over   bool // the call has ended
+	mu      sync.Mutex
+	inner   context.Context // nil until needed
+	cancel  context.CancelCauseFunc
+	unwatch func() bool // ends the watch over parent
+	over    bool        // the call has ended
 }
 
 // Deadline implements [context.Context].
@@ -58,13 +59,31 @@ func (c *callContext) Value(key any) any {
 func (c *callContext) full() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.inner == nil {
-		c.inner, c.cancel = context.WithCancelCause(c.parent)
-		if c.over {
-			c.cancel(nil)
-		}
+	if c.inner != nil {
+		return c.inner
 	}
-	return c.inner
+	inner, cancel := context.WithCancelCause(context.Background())
+	c.inner, c.cancel = inner, cancel
+	if c.over {
+		cancel(nil)
+		return inner
+	}
+	parent := c.parent
+	c.unwatch = parent.then(func() { cancel(parent.ended()) })
+	return inner
+}
+
+// cause is why the context has ended; nil before.
+func (c *callContext) cause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.inner != nil:
+		return context.Cause(c.inner)
+	case c.over:
+		return context.Canceled
+	}
+	return c.parent.ended()
 }
 
 // stop cancels the context for the reason cause.
@@ -80,6 +99,7 @@ func (c *callContext) end() {
 	c.over = true
 	if c.cancel != nil {
 		c.cancel(nil)
+		c.unwatch()
 	}
 }
 

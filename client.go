@@ -158,7 +158,7 @@ func (cl *Client) attempt(ctx context.Context) error {
 func (cl *Client) adopt(s *Session) bool {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	if cl.ended || s.ctx.Err() != nil {
+	if cl.ended || s.life.ended() != nil {
 		return false
 	}
 	cl.session, cl.since = s, time.Now()
@@ -276,6 +276,7 @@ func (cl *Client) Close(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		cl.core.cancel()
 		if s != nil {
+			s.life.end(ErrClosed)
 			s.pipe.CloseNow()
 		}
 	})
@@ -328,7 +329,7 @@ func (cl *Client) Call(ctx context.Context, name string, out any, args ...any) e
 	if err != nil {
 		return err
 	}
-	return readAnswer(s.codec, answer, out)
+	return readAnswer(s.codec(), answer, out)
 }
 
 // Send calls without waiting for, or wanting, an answer. Arguments are as for
@@ -356,7 +357,7 @@ func (cl *Client) Stream(ctx context.Context, name string, args ...any) iter.Seq
 			return
 		}
 		defer s.abandon(w)
-		w.each(ctx, s.codec, yield)
+		w.each(ctx, s.codec(), yield)
 	}
 }
 

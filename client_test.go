@@ -73,7 +73,7 @@ func TestBackoffIsFullJitterWithACeiling(t *testing.T) {
 			if !connected {
 				connected = true
 				s := cl.NewSession(&still{}, nil)
-				s.Open(parley.Opening{Protocol: parleytest.Protocol})
+				s.Open(&parley.Opening{Protocol: parleytest.Protocol})
 				time.AfterFunc(time.Second, func() { s.Closed(errors.New("lost")) })
 				last = last.Add(time.Second)
 				return s, nil
@@ -110,7 +110,7 @@ func losing(lasts time.Duration, b parley.Backoff, dial func(cl *parley.Client) 
 			return nil, err
 		}
 		s := cl.NewSession(&still{}, nil)
-		s.Open(parley.Opening{Protocol: parleytest.Protocol})
+		s.Open(&parley.Opening{Protocol: parleytest.Protocol})
 		time.AfterFunc(lasts, func() { s.Closed(errors.New("lost")) })
 		return s, nil
 	}, &parley.ClientOptions{Reconnect: b})
@@ -170,7 +170,7 @@ func TestAServerMayRefuseAReconnectForGood(t *testing.T) {
 				return nil
 			}
 			s := cl.NewSession(&still{}, nil)
-			s.Open(parley.Opening{Protocol: parleytest.Protocol})
+			s.Open(&parley.Opening{Protocol: parleytest.Protocol})
 			s.Receive(&wire.Message{Kind: wire.Close, Bye: wire.Goodbye{Code: 1008, Failed: true, Reconnect: n == 2}})
 			s.Closed(nil)
 			return refused
@@ -205,7 +205,7 @@ func TestCloseGivesUpWithItsContext(t *testing.T) {
 		cl := parley.NewClient(func(_ context.Context, cl *parley.Client) (*parley.Session, error) {
 			s := cl.NewSession(pipe, nil)
 			pipe.s = s
-			s.Open(parley.Opening{Protocol: parleytest.Protocol})
+			s.Open(&parley.Opening{Protocol: parleytest.Protocol})
 			return s, nil
 		}, nil)
 		must(t, cl.Connect(t.Context()))

@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -20,11 +19,11 @@ type Conn struct {
 	session *Session
 	user    string
 
-	request atomic.Pointer[http.Request] // see Session.Renew
+	request atomic.Pointer[keptRequest] // see Session.Renew
 
 	// guarded by mu
 	mu     sync.Mutex
-	groups map[string]struct{}
+	groups []string // sorted
 	values map[any]any
 }
 
@@ -39,17 +38,17 @@ func (c *Conn) Hub() *Hub { return c.hub }
 func (c *Conn) User() string { return c.user }
 
 // Request is the HTTP request that opened the connection, or that has renewed
-// its credentials, without its body.
-func (c *Conn) Request() *http.Request { return c.request.Load() }
+// its credentials, without its body: a copy at each call.
+func (c *Conn) Request() *http.Request { return c.request.Load().request() }
 
 // Transport names the transport of the moment, such as "websocket".
 func (c *Conn) Transport() string { return c.session.pipe.Transport() }
 
 // Protocol names the protocol, such as "json".
-func (c *Conn) Protocol() string { return c.session.protocol.Name() }
+func (c *Conn) Protocol() string { return c.session.opening.Protocol.Name() }
 
 // Context ends when the connection has ended.
-func (c *Conn) Context() context.Context { return c.session.ctx }
+func (c *Conn) Context() context.Context { return &c.session.life }
 
 // Join makes the connection a member of a group. Joining twice is joining
 // once. The error is ErrClosed when the connection has ended, or ErrLimit when
@@ -63,16 +62,17 @@ func (c *Conn) Join(group string) error {
 func (c *Conn) join(group string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, in := c.groups[group]; in {
+	at, in := slices.BinarySearch(c.groups, group)
+	if in {
 		return nil
 	}
 	if len(c.groups) >= c.hub.core.limits.Groups {
 		return ErrLimit
 	}
 	if c.groups == nil {
-		c.groups = make(map[string]struct{})
+		c.groups = make([]string, 0, 1)
 	}
-	c.groups[group] = struct{}{}
+	c.groups = slices.Insert(c.groups, at, group)
 	c.hub.index.join(group, c.session)
 	return nil
 }
@@ -81,8 +81,8 @@ func (c *Conn) join(group string) error {
 func (c *Conn) Leave(group string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, in := c.groups[group]; in {
-		delete(c.groups, group)
+	if at, in := slices.BinarySearch(c.groups, group); in {
+		c.groups = slices.Delete(c.groups, at, at+1)
 		c.hub.index.leave(group, c.session)
 	}
 }
@@ -92,7 +92,7 @@ func (c *Conn) Leave(group string) {
 func (c *Conn) Groups() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Sorted(maps.Keys(c.groups))
+	return slices.Clone(c.groups)
 }
 
 // Set keeps a value with the connection; nil forgets it.
@@ -139,7 +139,7 @@ func (c *Conn) Call(ctx context.Context, name string, out any, args ...any) erro
 	if err != nil {
 		return err
 	}
-	return readAnswer(s.codec, answer, out)
+	return readAnswer(s.codec(), answer, out)
 }
 
 // readAnswer reads the first value of an answer; without one, out stays as it

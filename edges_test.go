@@ -41,7 +41,7 @@ func TestCallsAfterTheHandshakesTimeDoNotRun(t *testing.T) {
 		hub.Handle("x", parley.Func(func() { ran.Add(1) }))
 		s := newStill(t, hub, &still{})
 		time.Sleep(16 * time.Second) // handshake timeout
-		s.Open(parley.Opening{Protocol: parleytest.Protocol})
+		s.Open(&parley.Opening{Protocol: parleytest.Protocol})
 		s.Receive(&wire.Message{Kind: wire.Call, Name: "x"})
 		synctest.Wait()
 		if ran.Load() != 0 {
@@ -210,7 +210,7 @@ func TestCloseWaitsForTheConnectionOfAReconnect(t *testing.T) {
 			live.Add(1)
 			s := cl.NewSession(p, nil)
 			p.s = s
-			s.Open(parley.Opening{Protocol: parleytest.Protocol})
+			s.Open(&parley.Opening{Protocol: parleytest.Protocol})
 			if first {
 				time.AfterFunc(time.Second, func() { live.Add(-1); s.Closed(errors.New("lost")) })
 			}
@@ -251,7 +251,7 @@ func TestAStreamThatIsLeftDoesNotKeepThePipePaused(t *testing.T) {
 		var s *parley.Session
 		cl := parley.NewClient(func(ctx context.Context, cl *parley.Client) (*parley.Session, error) {
 			s = cl.NewSession(p, nil)
-			s.Open(parley.Opening{Protocol: parleytest.Protocol})
+			s.Open(&parley.Opening{Protocol: parleytest.Protocol})
 			return s, nil
 		}, nil)
 		must(t, cl.Connect(t.Context()))
@@ -374,7 +374,7 @@ func TestStreamsDoNotFillTheirQueue(t *testing.T) {
 		}))
 		p := &still{}
 		s := newStill(t, hub, p)
-		s.Open(parley.Opening{Protocol: parleytest.Protocol, IdleTimeout: -1})
+		s.Open(&parley.Opening{Protocol: parleytest.Protocol, IdleTimeout: -1})
 		for i := range 60 {
 			s.Receive(&wire.Message{Kind: wire.StreamCall, Name: "s", ID: fmt.Sprint(i)})
 		}
@@ -395,7 +395,7 @@ func TestDroppableMessagesGiveWayToOthers(t *testing.T) {
 		hub := parley.NewHub(&parley.HubOptions{Log: quiet, Limits: parley.Limits{QueueMessages: 100}})
 		p := &still{}
 		s := newStill(t, hub, p)
-		s.Open(parley.Opening{Protocol: parleytest.Protocol, IdleTimeout: -1})
+		s.Open(&parley.Opening{Protocol: parleytest.Protocol, IdleTimeout: -1})
 		for range 1000 {
 			hub.Audience().DropOldest().Send(t.Context(), "pos", 1)
 		}
@@ -437,10 +437,10 @@ func TestABackplaneThatIsDownSilencesNobodyHere(t *testing.T) {
 func TestOpenMayRaceWithAGoodbye(t *testing.T) {
 	for range 200 {
 		hub := parley.NewHub(&parley.HubOptions{Log: quiet})
-		s, err := hub.NewSession(request(t), &still{}, &parley.SessionOptions{Late: []byte("late")})
+		s, err := hub.NewSession(request(t), &still{}, &parley.SessionOptions{Late: &wire.Encoded{Data: []byte("late")}})
 		must(t, err)
 		var wg sync.WaitGroup
-		wg.Go(func() { s.Open(parley.Opening{Protocol: parleytest.Protocol}) })
+		wg.Go(func() { s.Open(&parley.Opening{Protocol: parleytest.Protocol}) })
 		wg.Go(func() { s.Fail(wire.Goodbye{Code: 1001}, parley.ErrShutdown) })
 		wg.Wait()
 		s.Closed(nil)
@@ -487,7 +487,7 @@ func TestNoCallRunsAfterAProtocolError(t *testing.T) {
 		var ran atomic.Int64
 		hub.Handle("x", parley.Func(func() { ran.Add(1) }))
 		s := newStill(t, hub, &still{})
-		s.Open(parley.Opening{Protocol: parleytest.Protocol})
+		s.Open(&parley.Opening{Protocol: parleytest.Protocol})
 		s.ReceiveData([]byte("}{"))
 		for range 10 {
 			s.Receive(&wire.Message{Kind: wire.Call, Name: "x"})
@@ -513,7 +513,7 @@ func TestWaitingCallsAreBoundedInMemory(t *testing.T) {
 		hub.Handle("x", parley.Func(func(ctx context.Context) { <-ctx.Done() }))
 		p := &pausing{}
 		s := newStill(t, hub, p)
-		s.Open(parley.Opening{Protocol: parleytest.Protocol})
+		s.Open(&parley.Opening{Protocol: parleytest.Protocol})
 		s.Receive(&wire.Message{Kind: wire.Call, Name: "x"}) // runs, and does not end
 		for n := 0; !p.paused.Load(); n++ {
 			if n > 20 {
@@ -542,7 +542,7 @@ func TestParallelismHoldsForCallsThatWaitedForOnConnect(t *testing.T) {
 		}))
 		hub.Handle("b", parley.Func(func(ctx context.Context) { close(b) }))
 		s := newStill(t, hub, &still{})
-		s.Open(parley.Opening{Protocol: parleytest.Protocol})
+		s.Open(&parley.Opening{Protocol: parleytest.Protocol})
 		for _, n := range []string{"a", "b"} {
 			s.Receive(&wire.Message{Kind: wire.Call, ID: n, Name: n})
 		}
@@ -565,7 +565,7 @@ func TestAttemptsCountThoughEachIsLetIn(t *testing.T) {
 		cl := parley.NewClient(func(ctx context.Context, cl *parley.Client) (*parley.Session, error) {
 			n++
 			s := cl.NewSession(&still{}, nil)
-			s.Open(parley.Opening{Protocol: parleytest.Protocol})
+			s.Open(&parley.Opening{Protocol: parleytest.Protocol})
 			if n == 1 {
 				time.AfterFunc(time.Minute, func() { s.Closed(errors.New("lost")) })
 				return s, nil

@@ -105,7 +105,7 @@ func (c *Call) Scan(into ...any) error {
 }
 
 func (c *Call) scan(i int, into any) error {
-	if err := c.session.codec.Unmarshal(c.args, i, into); err != nil {
+	if err := c.session.codec().Unmarshal(c.args, i, into); err != nil {
 		return argumentType(i, err)
 	}
 	return nil
@@ -128,7 +128,7 @@ func (c *Call) Reply(values ...any) error {
 	if c.ID == "" {
 		return nil
 	}
-	args, err := c.session.codec.Marshal(values...)
+	args, err := c.session.codec().Marshal(values...)
 	if err != nil {
 		c.replied = false
 		return err
@@ -166,9 +166,9 @@ func (c *Call) Send(value any) error {
 		return errStreaming(c.Name)
 	}
 	if c.ctx.Err() != nil {
-		return context.Cause(&c.ctx)
+		return c.ctx.cause()
 	}
-	args, err := c.session.codec.Marshal(value)
+	args, err := c.session.codec().Marshal(value)
 	if err != nil {
 		return err
 	}
@@ -197,28 +197,36 @@ type entry struct {
 	handler Handler
 	answers answers
 	uploads int          // how many streams a call must bring; negative: any number
-	slowed  atomic.Int64 // when it last took long, in nanoseconds since core.start
-	until   atomic.Int64 // until when it is taken for slow
+	runs    atomic.Int64 // on goroutines that were lent
+	slows   atomic.Int64 // of them took long
+	until   atomic.Int64 // as long as it is taken for slow: nanoseconds since core.start
 }
 
-// A handler that has taken longer than slowTime twice within oftenTime does not
-// run on the goroutine of a pipe's loop for careTime: the loop would wait for it,
-// for about a millisecond each time. Once may have been the machine's mood.
+// A handler that takes longer than slowTime more often than once in rareRuns does
+// not run on the goroutine of a pipe's loop for careTime: the loop would wait for
+// it, for about a millisecond each time, which is as dear as a thousand goroutines.
+// What is rarer may be the machine's mood.
 const (
-	slowTime  = 500 * time.Microsecond
-	oftenTime = 100 * time.Millisecond
-	careTime  = time.Second
+	slowTime = 500 * time.Microsecond
+	rareRuns = 1000
+	careTime = time.Second
 )
 
 // took notes how long the handler has kept a goroutine that was lent.
 func (e *entry) took(d time.Duration, start time.Time) {
+	runs := e.runs.Add(1)
 	if d <= slowTime {
 		return
 	}
-	now := int64(time.Since(start))
-	if last := e.slowed.Swap(now); last != 0 && now-last < int64(oftenTime) {
-		e.until.Store(now + int64(careTime))
+	slow := e.slows.Add(1)
+	if slow < 2 {
+		return
 	}
+	if slow*rareRuns > runs {
+		e.until.Store(int64(time.Since(start) + careTime))
+	}
+	e.runs.Store(0)
+	e.slows.Store(0)
 }
 
 func (e *entry) slow(start time.Time) bool {

@@ -113,19 +113,11 @@ func (h *Hub) NewSession(r *http.Request, pipe wire.Pipe, o *SessionOptions) (*S
 	}
 	s := newSession(h.core, pipe, o)
 	s.conn = &Conn{hub: h, session: s, user: UserOf(r.Context())}
-	s.conn.request.Store(detached(r))
+	s.conn.request.Store(keep(r))
 	h.live[s] = struct{}{}
 	h.core.sessions.Add(1)
 	s.await(o)
 	return s, nil
-}
-
-// detached is r without what ends with its handler: the body, and the
-// cancellation of its context.
-func detached(r *http.Request) *http.Request {
-	r = r.WithContext(context.WithoutCancel(r.Context()))
-	r.Body = http.NoBody
-	return r
 }
 
 // forget takes a session that is ending out of the index.
@@ -182,6 +174,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	}
 	h.core.cancel()
 	for _, s := range h.stop() {
+		s.life.end(ErrShutdown)
 		s.pipe.CloseNow()
 	}
 	return ctx.Err()

@@ -39,7 +39,7 @@ func (s *Session) untilPing(now time.Time) time.Duration {
 	if interval <= 0 {
 		return forever
 	}
-	return interval - now.Sub(s.pinged)
+	return interval - (now.Sub(s.core.start) - s.pinged)
 }
 
 func (s *Session) untilIdle(now time.Time) time.Duration {
@@ -113,7 +113,7 @@ func (s *Session) pingIfDue(now time.Time) {
 	if s.untilPing(now) > 0 {
 		return
 	}
-	s.pinged = now
+	s.pinged = now.Sub(s.core.start)
 	if s.opening.PingPipe {
 		s.pipe.Ping()
 		return

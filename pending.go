@@ -13,7 +13,7 @@ import (
 type pending struct {
 	mu      sync.Mutex
 	last    uint64
-	prefix  string
+	prefix  *string // of this side's names
 	calls   map[string]*waiter
 	brought map[string]*waiter
 	ended   error // why no call can be added any more
@@ -55,7 +55,7 @@ func (p *pending) nextID() string {
 // nextIDLocked is nextID for a caller that holds mu.
 func (p *pending) nextIDLocked() string {
 	p.last++
-	return p.prefix + strconv.FormatUint(p.last, 10)
+	return *p.prefix + strconv.FormatUint(p.last, 10)
 }
 
 // expect makes room for a stream that a call of the peer brings.

@@ -19,7 +19,7 @@ const (
 // queue holds what waits to be written to one connection: the only place
 // where messages to it wait. It is bounded in bytes and messages.
 type queue struct {
-	maxBytes, maxMessages int // fixed after construction
+	limits *Limits // fixed after construction
 
 	mu     sync.Mutex
 	items  []queued
@@ -64,7 +64,7 @@ func (q *queue) put(e *wire.Encoded, p policy, key string) (dropped int, full bo
 }
 
 func (q *queue) fits(e *wire.Encoded) bool {
-	return q.live == 0 || (q.bytes+len(e.Data) <= q.maxBytes && q.live < q.maxMessages)
+	return q.live == 0 || (q.bytes+len(e.Data) <= q.limits.QueueBytes && q.live < q.limits.QueueMessages)
 }
 
 func (q *queue) add(it queued) {
@@ -228,7 +228,7 @@ func (q *queue) putIfRoom(e *wire.Encoded) (room chan struct{}, err error) {
 	if q.ended {
 		return nil, ErrClosed
 	}
-	if q.live == 0 || q.bytes+len(e.Data) <= q.maxBytes/2 && q.live < q.maxMessages/2 {
+	if q.live == 0 || q.bytes+len(e.Data) <= q.limits.QueueBytes/2 && q.live < q.limits.QueueMessages/2 {
 		q.add(queued{e: e})
 		return nil, nil
 	}

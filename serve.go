@@ -1,7 +1,6 @@
 package parley
 
 import (
-	"context"
 	"errors"
 	"runtime/debug"
 	"time"
@@ -45,7 +44,7 @@ func (s *Session) handle(c *Call) error {
 		return err
 	}
 	if c.ctx.Err() != nil {
-		return context.Cause(&c.ctx)
+		return c.ctx.cause()
 	}
 	return s.run(e, c)
 }
@@ -89,7 +88,7 @@ func (s *Session) answer(c *Call, err error) {
 	if err == nil && (c.replied || c.unasked(nil)) {
 		return
 	}
-	if err != nil && context.Cause(&c.ctx) == errCancelled {
+	if err != nil && c.ctx.cause() == errCancelled {
 		err = cancelledAnswer(c)
 	}
 	m := &wire.Message{Kind: wire.Result, ID: c.ID, Name: c.Name}
@@ -124,7 +123,7 @@ func cancelledAnswer(c *Call) error {
 // outward is the function of that name; an error whose own code panics is
 // logged as a panic of the handler.
 func (s *Session) outward(name string, err error) (e *wire.Error, meant bool) {
-	if s.protect(name, func() error { e, meant = outward(err, s.codec); return nil }) != nil {
+	if s.protect(name, func() error { e, meant = outward(err, s.codec()); return nil }) != nil {
 		return &wire.Error{Code: wire.CodeInternal, Message: failedSentence, Hub: true}, true
 	}
 	return e, meant
@@ -134,7 +133,7 @@ func (s *Session) outward(name string, err error) (e *wire.Error, meant bool) {
 // caller must not see.
 func (s *Session) report(c *Call, err error) *wire.Error {
 	e, meant := s.outward(c.Name, err)
-	if !meant && s.ctx.Err() == nil && !errors.Is(err, ErrClosed) {
+	if !meant && s.life.ended() == nil && !errors.Is(err, ErrClosed) {
 		s.core.log.Error("parley: handler failed", "handler", c.Name, "conn", s.id, "error", err)
 	}
 	return e

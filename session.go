@@ -24,29 +24,25 @@ type Session struct {
 	pipe   wire.Pipe
 	lender wire.Lender // the pipe, if it lends its goroutine; else nil
 	id     string
-	conn   *Conn // nil on a Client
-	ctx    context.Context
-	end    context.CancelCauseFunc
+	conn   *Conn         // nil on a Client
 	dialed chan struct{} // closed when a Client has taken it; nil on a hub
 
-	// fixed by Open
-	opening  Opening
-	protocol wire.Protocol
-	codec    wire.Codec
+	opening *Opening // fixed by Open; nil before
+	life    lifetime
 
 	queue  queue
 	calls  dispatch
 	asks   pending
 	timer  wheel.Timer
-	pinged time.Time    // owned by the wheel once open
-	expiry atomic.Int64 // when the client's credentials expire, in nanoseconds since core.start; 0: never
-	heard  atomic.Int64 // when the peer was last heard of, in nanoseconds since core.start; 0 while its idle time does not count
+	pinged time.Duration // since core.start; owned by the wheel once open
+	expiry atomic.Int64  // when the client's credentials expire, in nanoseconds since core.start; 0: never
+	heard  atomic.Int64  // when the peer was last heard of, in nanoseconds since core.start; 0 while its idle time does not count
 
 	mu      sync.Mutex
 	phase   phase
 	reason  error // why it ends; nil after an ordinary goodbye
 	pauses  int   // how many parts of the session want the pipe paused
-	late    []byte
+	late    *wire.Encoded
 	welcome bool // OnConnect has agreed
 }
 
@@ -66,7 +62,7 @@ type SessionOptions struct {
 	// HandshakeTimeout bounds the time until Open. Zero means 15 seconds.
 	HandshakeTimeout time.Duration
 	// Late is what to send when the handshake took too long; nil for nothing.
-	Late []byte
+	Late *wire.Encoded
 }
 
 // Opening is what a protocol package has settled when its handshake is done.
@@ -105,8 +101,7 @@ func newSession(c *core, pipe wire.Pipe, o *SessionOptions) *Session {
 	if s.id == "" {
 		s.id = NewID()
 	}
-	s.ctx, s.end = context.WithCancelCause(c.ctx)
-	s.queue.maxBytes, s.queue.maxMessages = c.limits.QueueBytes, c.limits.QueueMessages
+	s.queue.limits = &c.limits
 	s.queue.held = true
 	s.calls.session = s
 	s.timer.Fire = s.tick
@@ -120,19 +115,20 @@ func (s *Session) ID() string { return s.id }
 func (s *Session) Conn() *Conn { return s.conn }
 
 // Context ends when the connection has ended.
-func (s *Session) Context() context.Context { return s.ctx }
+func (s *Session) Context() context.Context { return &s.life }
 
 // Open ends the handshake. OnConnect runs next, in call order; until it has
-// agreed, nothing is sent and calls wait. Open may be called once.
-func (s *Session) Open(o Opening) {
-	s.opening, s.protocol, s.codec = o, o.Protocol, o.Protocol.Codec()
-	s.asks.prefix = o.CallPrefix
+// agreed, nothing is sent and calls wait. Open may be called once. o is kept, and
+// may be shared by many sessions.
+func (s *Session) Open(o *Opening) {
+	s.opening = o
+	s.asks.prefix = &o.CallPrefix
 	s.mu.Lock()
 	if s.phase != shaking {
 		s.mu.Unlock()
 		return
 	}
-	s.phase, s.pinged = open, time.Now()
+	s.phase, s.pinged = open, time.Since(s.core.start)
 	s.mu.Unlock()
 	if !o.IdleAfterPing {
 		s.Heard()
@@ -200,11 +196,11 @@ func (s *Session) askConnect(hook func(context.Context, *Conn) error) error {
 	if s.dialed != nil { // the client's calls find their session once the dial has returned
 		select {
 		case <-s.dialed:
-		case <-s.ctx.Done():
+		case <-s.life.Done():
 			return ErrClosed
 		}
 	}
-	return s.protect("OnConnect", func() error { return hook(s.ctx, s.conn) })
+	return s.protect("OnConnect", func() error { return hook(&s.life, s.conn) })
 }
 
 func (s *Session) refuse(err error) {
@@ -225,18 +221,18 @@ func (s *Session) encoded(data []byte) *wire.Encoded {
 	if len(data) == 0 {
 		return nil
 	}
-	return &wire.Encoded{Data: data, Binary: s.protocol != nil && s.protocol.Binary()}
+	return &wire.Encoded{Data: data, Binary: s.opening != nil && s.opening.Protocol.Binary()}
 }
 
 // ReceiveData parses one whole message and receives it. A message that breaks
 // the protocol closes the connection with code 1002. One that comes before
 // Open is dropped.
 func (s *Session) ReceiveData(data []byte) {
-	if s.protocol == nil {
+	if s.opening == nil {
 		return
 	}
 	var m wire.Message
-	if err := s.protocol.Parse(data, &m); err != nil {
+	if err := s.opening.Protocol.Parse(data, &m); err != nil {
 		s.Fail(wire.Goodbye{Code: 1002, Reason: err.Error(), Failed: true}, errors.Join(ErrProtocol, err))
 		return
 	}
@@ -246,7 +242,7 @@ func (s *Session) ReceiveData(data []byte) {
 // Receive takes one message of the peer. It keeps nothing of m. Before Open it
 // drops it.
 func (s *Session) Receive(m *wire.Message) {
-	if s.protocol == nil {
+	if s.opening == nil {
 		return
 	}
 	s.core.stats.received.Add(1)
@@ -272,7 +268,7 @@ func (s *Session) Receive(m *wire.Message) {
 func (s *Session) called(m *wire.Message) {
 	c := &Call{Name: m.Name, ID: m.ID, session: s, stream: m.Kind == wire.StreamCall, headers: m.Headers}
 	c.args = wire.Args{Values: append(c.values[:0], m.Args.Values...), Attachments: m.Args.Attachments}
-	c.ctx.parent, c.ctx.call = s.ctx, c
+	c.ctx.parent, c.ctx.call = &s.life, c
 	c.entry = s.core.handlers.find(m.Name, s.opening.FoldNames)
 	if err := s.bring(c, m.Streams); err != nil {
 		s.answer(c, err)
@@ -284,7 +280,7 @@ func (s *Session) called(m *wire.Message) {
 
 func (s *Session) answered(m *wire.Message) {
 	if m.Err != nil {
-		s.asks.resolve(m.ID, wire.Args{}, inward(m.Err, s.codec))
+		s.asks.resolve(m.ID, wire.Args{}, inward(m.Err, s.codec()))
 		return
 	}
 	s.asks.resolve(m.ID, m.Args.Clone(), nil)
@@ -322,14 +318,14 @@ func (s *Session) Send(e *wire.Encoded) error { return s.enqueue(e, closeSlow, "
 
 // send writes m in the connection's protocol and queues it.
 func (s *Session) send(m *wire.Message) error {
-	data, err := s.protocol.Append(nil, m)
+	data, err := s.opening.Protocol.Append(nil, m)
 	if err == nil && len(data) == 0 && (m.Kind == wire.Call || m.Kind == wire.StreamCall) {
-		return fmt.Errorf("parley: the protocol %s has no words for this call", s.protocol.Name())
+		return fmt.Errorf("parley: the protocol %s has no words for this call", s.opening.Protocol.Name())
 	}
 	if err != nil || len(data) == 0 {
 		return err
 	}
-	return s.enqueue(&wire.Encoded{Data: data, Binary: s.protocol.Binary(), Kind: m.Kind}, closeSlow, "")
+	return s.enqueue(&wire.Encoded{Data: data, Binary: s.opening.Protocol.Binary(), Kind: m.Kind}, closeSlow, "")
 }
 
 // sheet is what a message with one value is written from.
@@ -348,39 +344,37 @@ type valueError struct{ error }
 
 // sendValue is send for m with one value, which is not yet written.
 func (s *Session) sendValue(m wire.Message, value any) error {
-	codec, ok := s.codec.(wire.Appender)
-	if !ok {
-		args, err := s.codec.Marshal(value)
-		if err != nil {
-			return &valueError{err}
-		}
-		m.Args = args
-		return s.send(&m)
-	}
 	sh := sheets.Get().(*sheet)
-	buf, err := codec.AppendValue(sh.buf[:0], value)
-	if err != nil {
-		sheets.Put(sh)
+	sh.m = m
+	if err := sh.write(s.codec(), value); err != nil {
 		return &valueError{err}
 	}
-	sh.value[0] = buf
-	sh.m = m
-	sh.m.Args.Values = sh.value[:]
-	err = s.send(&sh.m)
-	if cap(buf) <= keptSheet {
-		*sh = sheet{buf: buf}
+	err := s.send(&sh.m)
+	if cap(sh.buf) <= keptSheet {
+		*sh = sheet{buf: sh.buf}
 		sheets.Put(sh)
 	}
 	return err
 }
 
+func (sh *sheet) write(codec wire.Codec, value any) (err error) {
+	if a, ok := codec.(wire.Appender); ok {
+		sh.buf, err = a.AppendValue(sh.buf[:0], value)
+		sh.value[0] = sh.buf
+		sh.m.Args.Values = sh.value[:]
+		return err
+	}
+	sh.m.Args, err = codec.Marshal(value)
+	return err
+}
+
 // sendWaiting is send for a stream's value, which waits for room.
 func (s *Session) sendWaiting(ctx context.Context, m *wire.Message) error {
-	data, err := s.protocol.Append(nil, m)
+	data, err := s.opening.Protocol.Append(nil, m)
 	if err != nil || len(data) == 0 {
 		return err
 	}
-	if err := s.queue.putWaiting(ctx, &wire.Encoded{Data: data, Binary: s.protocol.Binary(), Kind: m.Kind}); err != nil {
+	if err := s.queue.putWaiting(ctx, &wire.Encoded{Data: data, Binary: s.opening.Protocol.Binary(), Kind: m.Kind}); err != nil {
 		return err
 	}
 	s.pipe.Wake()
@@ -447,16 +441,13 @@ func (s *Session) goodbye(bye wire.Goodbye) *wire.Encoded {
 	opened := s.phase == open // one that ended during its handshake has no protocol
 	s.mu.Unlock()
 	if !opened {
-		if len(s.late) == 0 {
-			return nil
-		}
-		return &wire.Encoded{Data: s.late} // s.protocol belongs to an Open that may be running
+		return s.late // s.opening belongs to an Open that may be running
 	}
-	data, err := s.protocol.Append(nil, &wire.Message{Kind: wire.Close, Bye: bye})
+	data, err := s.opening.Protocol.Append(nil, &wire.Message{Kind: wire.Close, Bye: bye})
 	if err != nil || len(data) == 0 {
 		return nil
 	}
-	return &wire.Encoded{Data: data, Binary: s.protocol.Binary(), Kind: wire.Close}
+	return &wire.Encoded{Data: data, Binary: s.opening.Protocol.Binary(), Kind: wire.Close}
 }
 
 // Closed is the pipe's last call: see [wire.Receiver].
@@ -478,18 +469,18 @@ func (s *Session) Closed(err error) {
 	s.asks.end(ErrClosed)
 	grace := s.grace(reason, connected)
 	last := func() {
-		s.end(ErrClosed)
+		s.life.end(ErrClosed)
 		s.mu.Lock()
 		connected := s.welcome
 		s.mu.Unlock()
 		s.core.gone(s, reason, connected)
 	}
 	if !s.calls.finish(grace > 0, last) || grace <= 0 {
-		s.end(ErrClosed)
+		s.life.end(ErrClosed)
 		return
 	}
-	stop := time.AfterFunc(grace, func() { s.end(ErrClosed) })
-	context.AfterFunc(s.ctx, func() { stop.Stop() })
+	stop := time.AfterFunc(grace, func() { s.life.end(ErrClosed) })
+	s.life.then(func() { stop.Stop() })
 }
 
 // grace is how long the calls of a connection that has ended may go on.
@@ -539,7 +530,7 @@ func (s *Session) call(ctx context.Context, name string, args []any) (wire.Args,
 // begin sends a call that wants an answer.
 func (s *Session) begin(ctx context.Context, kind wire.Kind, name string, args []any) (*waiter, error) {
 	args, uploads := s.uploads(args)
-	values, err := s.codec.Marshal(args...)
+	values, err := s.codec().Marshal(args...)
 	if err != nil {
 		return nil, err
 	}
@@ -562,7 +553,7 @@ func (s *Session) tell(ctx context.Context, name string, args []any) error {
 		return context.Cause(ctx)
 	}
 	args, uploads := s.uploads(args)
-	values, err := s.codec.Marshal(args...)
+	values, err := s.codec().Marshal(args...)
 	if err != nil {
 		return err
 	}
@@ -592,8 +583,11 @@ func callEnded(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
+// codec is how the connection's values are written.
+func (s *Session) codec() wire.Codec { return s.opening.Protocol.Codec() }
+
 // Request is the HTTP request that opened the connection, or renewed it last,
-// without its body; nil on a [Client].
+// without its body, in a copy; nil on a [Client].
 func (s *Session) Request() *http.Request {
 	if s.conn == nil {
 		return nil
@@ -605,6 +599,6 @@ func (s *Session) Request() *http.Request {
 // fresh credentials. User and groups stay as they are.
 func (s *Session) Renew(r *http.Request) {
 	if s.conn != nil {
-		s.conn.request.Store(detached(r))
+		s.conn.request.Store(keep(r))
 	}
 }

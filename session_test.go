@@ -51,7 +51,7 @@ func TestSessionDeadlines(t *testing.T) {
 			pipe := &still{}
 			s := newStill(t, hub, pipe)
 			tt.opening.Protocol = parleytest.Protocol
-			s.Open(tt.opening)
+			s.Open(&tt.opening)
 			for range 12 {
 				time.Sleep(10 * time.Second)
 				if tt.feed != nil {
@@ -82,7 +82,7 @@ func TestAnUnfinishedHandshakeIsEnded(t *testing.T) {
 		hub := newRoom(t, nil)
 		pipe := &still{}
 		r := request(t)
-		s, err := hub.NewSession(r, pipe, &parley.SessionOptions{Late: []byte("too late")})
+		s, err := hub.NewSession(r, pipe, &parley.SessionOptions{Late: &wire.Encoded{Data: []byte("too late")}})
 		must(t, err)
 		time.Sleep(16 * time.Second)
 		batch := s.Take(nil)
@@ -148,7 +148,7 @@ func TestAPeerThatPausesIsNotReadWhileCallsWait(t *testing.T) {
 		hub.Handle("wait", parley.Func(func() { <-release }))
 		pipe := &gauge{}
 		s := newStill(t, hub, pipe)
-		s.Open(parley.Opening{Protocol: parleytest.Protocol})
+		s.Open(&parley.Opening{Protocol: parleytest.Protocol})
 		for range 20 {
 			s.Receive(&wire.Message{Kind: wire.Call, Name: "wait"})
 		}

@@ -34,7 +34,7 @@ func (c *Call) Upload(i int) iter.Seq2[Value, error] {
 	w := c.uploads[i]
 	return func(yield func(Value, error) bool) {
 		defer c.session.asks.drop(w)
-		w.each(&c.ctx, c.session.codec, yield)
+		w.each(&c.ctx, c.session.codec(), yield)
 	}
 }
 
@@ -137,20 +137,16 @@ func (s *Session) upload(streams []upload, answered <-chan struct{}) {
 }
 
 func (s *Session) uploadOne(u upload, answered <-chan struct{}) {
-	ctx, cancel := context.WithCancelCause(s.ctx)
-	defer cancel(nil)
 	over := func() bool {
 		select {
 		case <-answered:
 			return true
-		case <-ctx.Done():
-			return true
 		default:
-			return false
+			return s.life.ended() != nil
 		}
 	}
 	end := &wire.Message{Kind: wire.End, ID: u.id}
-	if err := s.protect("upload", func() error { return s.pour(ctx, u, over) }); err != nil {
+	if err := s.protect("upload", func() error { return s.pour(u, over) }); err != nil {
 		end.Err, _ = s.outward("upload", err)
 	}
 	if !over() {
@@ -161,15 +157,15 @@ func (s *Session) uploadOne(u upload, answered <-chan struct{}) {
 var errAnswered = errors.New("parley: the call has been answered")
 
 // pour sends each value of u.
-func (s *Session) pour(ctx context.Context, u upload, over func() bool) (err error) {
+func (s *Session) pour(u upload, over func() bool) (err error) {
 	put := func(v reflect.Value) bool {
 		if over() {
 			err = errAnswered
 			return false
 		}
 		var args wire.Args
-		if args, err = s.codec.Marshal(v.Interface()); err == nil {
-			err = s.sendWaiting(ctx, &wire.Message{Kind: wire.Item, ID: u.id, Args: args})
+		if args, err = s.codec().Marshal(v.Interface()); err == nil {
+			err = s.sendWaiting(&s.life, &wire.Message{Kind: wire.Item, ID: u.id, Args: args})
 		}
 		return err == nil
 	}

@@ -71,8 +71,8 @@ func dial(ctx context.Context, cl *parley.Client, hub *parley.Hub, o *Options) (
 	}
 	local := cl.NewSession(here, nil)
 	there.rcv, here.rcv = &end{remote}, &end{local}
-	local.Open(parley.Opening{Protocol: Protocol, KeepAlive: -1, IdleTimeout: -1})
-	remote.Open(parley.Opening{Protocol: Protocol, CallPrefix: "s"})
+	local.Open(&parley.Opening{Protocol: Protocol, KeepAlive: -1, IdleTimeout: -1})
+	remote.Open(&parley.Opening{Protocol: Protocol, CallPrefix: "s"})
 	there.start()
 	here.start()
 	return local, nil

@@ -96,7 +96,7 @@ func (c *caller) Receive(data []byte, binary bool) {
 		c.answer <- err
 		return
 	}
-	c.session.Open(parley.Opening{Protocol: protocol{}, PingPipe: true})
+	c.session.Open(&parley.Opening{Protocol: protocol{}, PingPipe: true})
 	c.answer <- nil
 }
 

@@ -60,7 +60,7 @@ func (e *endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		pipe.Refuse(1001, "server shutting down")
 		return
 	}
-	l.session.Open(parley.Opening{
+	l.session.Open(&parley.Opening{
 		Protocol:   protocol{},
 		Welcome:    appendOpen(nil, l.session.ID(), ""),
 		Refusal:    refusal,
@@ -119,7 +119,7 @@ func (e *endpoint) open(w http.ResponseWriter, r *http.Request, l *link, pipe po
 	}
 	o.Protocol, o.CallPrefix = protocol{}, "s"
 	o.Welcome, o.Refusal = appendOpen(nil, l.session.ID(), token), refusal
-	l.session.Open(o)
+	l.session.Open(&o)
 	return true
 }
 

@@ -71,7 +71,7 @@ func (e *endpoint) serveOnce(w http.ResponseWriter, r *http.Request) {
 		unavailable(w, "shutdown", "the server is shutting down")
 		return
 	}
-	o.session.Open(parley.Opening{Protocol: quiet{}, Refusal: refuseOnce, KeepAlive: -1, IdleTimeout: -1})
+	o.session.Open(&parley.Opening{Protocol: quiet{}, Refusal: refuseOnce, KeepAlive: -1, IdleTimeout: -1})
 	var feeding sync.WaitGroup
 	feeding.Go(func() { feed(pipe, messages) }) // ends when all is handed up or the pipe has ended; waited for below
 	for err == nil {

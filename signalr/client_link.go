@@ -174,10 +174,10 @@ func (l *clientLink) open() {
 	}
 	if l.pipe.Transport() == "polling" {
 		o.KeepAlive, o.IdleTimeout = -1, -1
-		l.session.Open(o)
+		l.session.Open(&o)
 		return
 	}
-	l.session.Open(o)
+	l.session.Open(&o)
 	first, err := l.speaks.Append(nil, &wire.Message{Kind: wire.Ping})
 	if err == nil {
 		l.session.Send(&wire.Encoded{Data: first, Binary: l.speaks.Binary(), Kind: wire.Ping}) // fails only when the session has ended

@@ -104,6 +104,15 @@ type hubEndpoint struct {
 	*endpoint
 	hub      *parley.Hub
 	dialects []dialect
+	openings map[manners]*parley.Opening
+	late     *wire.Encoded // for a handshake that took too long
+}
+
+// manners are what the openings of connections differ in.
+type manners struct {
+	dialect dialect
+	polling bool
+	resumes bool
 }
 
 func newHubEndpoint(hub *parley.Hub, o *Options) *hubEndpoint {
@@ -113,7 +122,34 @@ func newHubEndpoint(hub *parley.Hub, o *Options) *hubEndpoint {
 		h.endpoint.again = h.again
 	}
 	h.dialects = dialects(&h.o)
+	h.late = &wire.Encoded{Data: handshakeError(handshakeCanceled)}
+	h.openings = make(map[manners]*parley.Opening)
+	for _, d := range h.dialects {
+		for _, m := range []manners{{dialect: d}, {dialect: d, polling: true}, {dialect: d, resumes: true}} {
+			h.openings[m] = h.opening(m)
+		}
+	}
 	return h
+}
+
+// opening is what connections of the same manners share. Long polling has no
+// pings: every poll is a sign of life.
+func (h *hubEndpoint) opening(m manners) *parley.Opening {
+	o := &parley.Opening{
+		Protocol:      m.dialect,
+		Welcome:       []byte(welcome),
+		Refusal:       m.dialect.refusal,
+		KeepAlive:     h.o.KeepAlive,
+		PingPipe:      m.resumes,
+		IdleTimeout:   h.o.ClientTimeout,
+		IdleAfterPing: true,
+		CallPrefix:    "s",
+		FoldNames:     true,
+	}
+	if m.polling {
+		o.KeepAlive = -1
+	}
+	return o
 }
 
 // dialects are the hub protocols that clients may choose from.

@@ -19,7 +19,7 @@ func (h *hubEndpoint) serve(c *connection, r *http.Request, pipe wire.Pipe) (rec
 	l.session, err = h.hub.NewSession(r, pipe, &parley.SessionOptions{
 		ID:               c.id,
 		HandshakeTimeout: h.o.HandshakeTimeout,
-		Late:             handshakeError(handshakeCanceled),
+		Late:             h.late,
 	})
 	if l.resume = c.resume; l.resume != nil {
 		l.resume.session, l.resume.rewind = l.session, l.rewind
@@ -140,29 +140,13 @@ func (l *link) shake(data []byte) (rest []byte) {
 	return rest
 }
 
-// open begins the session. Long polling has no pings: every poll is a sign of
-// life.
+// open begins the session.
 func (l *link) open(version int) {
-	o := &l.hub.o
-	keepAlive := o.KeepAlive
-	if l.transport == "polling" {
-		keepAlive = -1
-	}
 	resumes := l.resume != nil && version >= resumableVersion
 	if resumes {
 		l.resume.enable(l.dialect)
 	}
-	l.session.Open(parley.Opening{
-		Protocol:      l.dialect,
-		Welcome:       []byte(welcome),
-		Refusal:       l.dialect.refusal,
-		KeepAlive:     keepAlive,
-		PingPipe:      resumes,
-		IdleTimeout:   o.ClientTimeout,
-		IdleAfterPing: true,
-		CallPrefix:    "s",
-		FoldNames:     true,
-	})
+	l.session.Open(l.hub.openings[manners{l.dialect, l.transport == "polling", resumes}])
 }
 
 // newestVersion is that of the hub protocol. resumableVersion is 1 with

@@ -278,7 +278,7 @@ func (l *line) dial(ctx context.Context, cl *parley.Client) (*parley.Session, er
 	here.resume.left = func() { go l.again() }
 	here.session = cl.NewSession(here.resume, nil)
 	here.open = func() {
-		here.session.Open(parley.Opening{Protocol: here.dialect, PingPipe: true, KeepAlive: l.keepAlive})
+		here.session.Open(&parley.Opening{Protocol: here.dialect, PingPipe: true, KeepAlive: l.keepAlive})
 		close(opened)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://hub/", nil)
@@ -290,7 +290,7 @@ func (l *line) dial(ctx context.Context, cl *parley.Client) (*parley.Session, er
 		return nil, err
 	}
 	there.open = func() {
-		there.session.Open(parley.Opening{
+		there.session.Open(&parley.Opening{
 			Protocol: there.dialect, Welcome: []byte(welcome), PingPipe: true, KeepAlive: l.keepAlive, CallPrefix: "s",
 		})
 	}

@@ -242,7 +242,7 @@ func (c *caller) message(data []byte) error {
 // join ends the handshake.
 func (c *caller) join() {
 	c.joined = true
-	c.session.Open(parley.Opening{Protocol: protocol{"/"}, KeepAlive: -1, IdleTimeout: c.silence})
+	c.session.Open(&parley.Opening{Protocol: protocol{"/"}, KeepAlive: -1, IdleTimeout: c.silence})
 	c.answer <- nil
 }
 

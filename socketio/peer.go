@@ -163,7 +163,7 @@ func (p *peer) join(auth []byte) error {
 		s.session.Conn().Set(authKey{}, json.RawMessage(append([]byte(nil), auth...)))
 	}
 	words := protocol{"/"}
-	s.session.Open(parley.Opening{
+	s.session.Open(&parley.Opening{
 		Protocol:    words,
 		Welcome:     words.appendConnect(nil, s.session.ID()),
 		Refusal:     func(e *wire.Error) []byte { return words.appendConnectError(nil, e) },

@@ -1,0 +1,65 @@
+package parley
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// keptRequest is the HTTP request of a connection without its body, in as
+// little memory as a string of its head: most connections never ask for it.
+type keptRequest struct {
+	ctx  context.Context
+	tls  *tls.ConnectionState
+	head string
+	full *http.Request // in place of head, for one that is more than its head
+}
+
+const headSeparator = "\x00" // occurs in no part of a head
+
+// keep takes what is needed of r. Its context lives on without r's end.
+func keep(r *http.Request) *keptRequest {
+	k := &keptRequest{ctx: context.WithoutCancel(r.Context()), tls: r.TLS}
+	if hasWildcard(r.Pattern) || r.Form != nil || r.Trailer != nil || r.URL.Opaque != "" || r.URL.User != nil {
+		k.full = r.WithContext(k.ctx)
+		k.full.Body = http.NoBody
+		return k
+	}
+	parts := make([]string, 0, 7+2*len(r.Header))
+	parts = append(parts, r.Method, r.Proto, r.Host, r.RemoteAddr, r.RequestURI, r.Pattern, r.URL.String())
+	for name, values := range r.Header {
+		for _, v := range values {
+			parts = append(parts, name, v)
+		}
+	}
+	k.head = strings.Join(parts, headSeparator)
+	return k
+}
+
+// hasWildcard tells whether a pattern of http.ServeMux has given r values.
+func hasWildcard(pattern string) bool {
+	return strings.Contains(strings.TrimSuffix(pattern, "{$}"), "{")
+}
+
+// request is a copy of what was kept.
+func (k *keptRequest) request() *http.Request {
+	if k.full != nil {
+		return k.full.Clone(k.ctx)
+	}
+	parts := strings.Split(k.head, headSeparator)
+	r := &http.Request{
+		Method: parts[0], Proto: parts[1], Host: parts[2], RemoteAddr: parts[3], RequestURI: parts[4], Pattern: parts[5],
+		Header: make(http.Header), Body: http.NoBody, TLS: k.tls,
+	}
+	r.ProtoMajor, r.ProtoMinor, _ = http.ParseHTTPVersion(r.Proto)
+	var err error
+	if r.URL, err = url.Parse(parts[6]); err != nil {
+		r.URL = &url.URL{Path: parts[6]}
+	}
+	for i := 7; i+1 < len(parts); i += 2 {
+		r.Header[parts[i]] = append(r.Header[parts[i]], parts[i+1])
+	}
+	return r.WithContext(k.ctx)
+}
