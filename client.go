@@ -148,10 +148,20 @@ func (cl *Client) attempt(ctx context.Context) error {
 	}
 	if !cl.adopt(s) {
 		s.Fail(wire.Goodbye{Code: 1000}, nil)
-		return ErrClosed
+		return s.why()
 	}
 	close(s.dialed)
 	return nil
+}
+
+// why is the reason a session that has ended, or is about to, ends.
+func (s *Session) why() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reason == nil {
+		return ErrClosed
+	}
+	return s.reason
 }
 
 // adopt makes s the connection of the moment, unless either has ended.

@@ -23,6 +23,7 @@ import (
 type strange struct {
 	*network
 	answer http.HandlerFunc
+	busy   sync.WaitGroup // the requests of the moment
 
 	mu  sync.Mutex
 	log []string
@@ -38,10 +39,13 @@ func meetStrange(t *testing.T, answer http.HandlerFunc, body func(s *strange)) {
 			s.network = n
 			body(s)
 		})
+		s.busy.Wait()
 	})
 }
 
 func (s *strange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.busy.Add(1)
+	defer s.busy.Done()
 	kind := r.Method
 	switch {
 	case r.Header.Get("Upgrade") != "":

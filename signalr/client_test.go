@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,8 +37,8 @@ func wantError(t *testing.T, err error, want parley.Error) {
 	}
 }
 
-// babbler is a server that says the same to every client, whatever it hears, and
-// then listens until the end.
+// babbler is a server that says the same to every client, whatever it hears, with
+// a pause before each of its words, and then listens until the end.
 type babbler struct {
 	words []string // each a message of a WebSocket, an event, or the answer to a poll
 
@@ -94,6 +95,7 @@ func (l *babbler) webSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	defer c.CloseNow()
 	for _, words := range l.words {
+		pass(10 * time.Millisecond)
 		c.Write(context.Background(), websocket.Message{Type: websocket.Text, Data: []byte(raw(words))})
 	}
 	for m, err := range c.Messages(context.Background()) {
@@ -106,6 +108,8 @@ func (l *babbler) webSocket(w http.ResponseWriter, r *http.Request) {
 func (l *babbler) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	for _, words := range l.words {
+		w.(http.Flusher).Flush()
+		pass(10 * time.Millisecond)
 		fmt.Fprintf(w, "data: %s\r\n\r\n", raw(words))
 	}
 	w.(http.Flusher).Flush()
@@ -122,7 +126,10 @@ func (l *babbler) poll(w http.ResponseWriter, r *http.Request) {
 		l.said++
 	}
 	l.mu.Unlock()
-	if !first && words == "" {
+	switch {
+	case words != "":
+		pass(10 * time.Millisecond)
+	case !first:
 		<-r.Context().Done()
 	}
 	io.WriteString(w, raw(words))
@@ -238,7 +245,7 @@ func TestAServersWords(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		words []string
-		said  int
+		said  int64
 		why   string // the connection is lost; empty: it is not
 		again bool
 	}{
@@ -255,17 +262,17 @@ func TestAServersWords(t *testing.T) {
 		{"goodbye, come back", []string{"{}␞", `{"type":7,"error":"restart","allowReconnect":true}␞`}, 0, "restart", true},
 	} {
 		talk(t, c.words, func(s *strange, _ *babbler, o ClientOptions) {
-			got := 0
+			var got atomic.Int64
 			lost := make(chan departure, 100)
 			o.MaxMessageBytes = 1000
 			o.OnDisconnect = func(err error, again bool) { lost <- departure{err, again} }
 			cl := s.client(o)
-			cl.On("said", func(text string) { got++ })
+			cl.On("said", func(text string) { got.Add(1) })
 			connect(s.t, cl)
-			pass(20 * time.Millisecond)
+			pass(time.Duration(len(c.words)) * 20 * time.Millisecond)
 			what := fmt.Sprintf("%v: %s", o.Transports, c.name)
-			if len(lost) == 0 != (c.why == "") || got < c.said {
-				s.t.Errorf("%s: %d losses, and %d said, want %d", what, len(lost), got, c.said)
+			if len(lost) == 0 != (c.why == "") || got.Load() < c.said {
+				s.t.Errorf("%s: %d losses, and %d said, want %d", what, len(lost), got.Load(), c.said)
 			}
 			if c.why != "" && len(lost) > 0 {
 				if gone := <-lost; !strings.Contains(fmt.Sprint(gone.err), c.why) || gone.again != c.again {
