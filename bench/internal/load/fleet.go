@@ -16,6 +16,7 @@ import (
 type Fleet struct {
 	script  *Script
 	epoll   int
+	office  *office // where connections are negotiated; nil until one is
 	conns   []*conn
 	byFD    []*conn
 	events  []unix.EpollEvent
@@ -97,7 +98,11 @@ func (f *Fleet) connect(to netip.AddrPort, path string) error {
 	if f.script.raw > 0 {
 		return nil
 	}
-	_, err = unix.Write(fd, request(to, path+f.script.query(), f.script.offer))
+	query, err := f.query(to, path)
+	if err != nil {
+		return err
+	}
+	_, err = unix.Write(fd, request(to, path+query, f.script.offer))
 	return err
 }
 
@@ -126,6 +131,7 @@ func (f *Fleet) Close() {
 	for _, c := range f.conns {
 		reset(c.fd)
 	}
+	f.office.close()
 	unix.Close(f.epoll)
 }
 

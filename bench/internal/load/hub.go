@@ -4,7 +4,7 @@ import "fmt"
 
 // hub is what a hub protocol adds to a script.
 type hub struct {
-	query   string  // of the request
+	query   string  // of the request; a %s in it stands for the token that was negotiated
 	first   []byte  // how what the server says unasked begins; empty: nothing
 	hello   []byte  // frames that the client sends then
 	welcome []byte  // how the server's answer begins
@@ -54,14 +54,6 @@ func (s *Script) publication() *Script {
 		return s
 	}
 	return s.hub.publish
-}
-
-// query is that of the request.
-func (s *Script) query() string {
-	if s.hub == nil {
-		return ""
-	}
-	return s.hub.query
 }
 
 // SocketIO is the script for events "echo" with a string of size bytes and an

@@ -8,7 +8,7 @@ import (
 
 // SignalR is the script for calls of a method "echo" with a string of size bytes, up
 // to burst of them in flight, in SignalR's JSON or MessagePack as the npm client
-// writes them. Who publishes calls "say", which is not answered, and the others get
+// writes them after its negotiation. Who publishes calls "say", which is not answered, and the others get
 // "said".
 func SignalR(size, burst int, messagePack bool) *Script {
 	var d dialect = jsonHub{}
@@ -16,7 +16,7 @@ func SignalR(size, burst int, messagePack bool) *Script {
 	if messagePack {
 		d, kind = messagePackHub{}, binary2
 	}
-	return hubScript(size, burst, d, kind, &hub{welcome: []byte("{}\x1e")})
+	return hubScript(size, burst, d, kind, &hub{query: "?id=%s", welcome: []byte("{}\x1e")})
 }
 
 type jsonHub struct{}
