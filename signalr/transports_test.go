@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/websocket"
 )
 
 // reply is what a request was answered with.
@@ -630,5 +631,36 @@ func TestShutdownWhileConnectionsBegin(t *testing.T) {
 		if got := s.hub.Stats().Conns; got != 0 {
 			t.Errorf("%d connections are left", got)
 		}
+	})
+}
+
+// The handshake is text. What answers it has the form of what was chosen, and
+// an event stream carries no binary form.
+func TestTransferFormats(t *testing.T) {
+	const packed = `{"protocol":"MessagePack","version":1}␞`
+	serve(t, nil, func(s *server) {
+		events := s.openEvents()
+		events.send(packed)
+		events.want(`{"error":"Cannot use the 'MessagePack' protocol on the current transport. The transport does not support 'Binary' transfer format."}␞`)
+		events.wantEnd()
+
+		p := s.open("/chat", packed)
+		m, err := p.conn.Read(s.t.Context())
+		if err != nil || m.Type != websocket.Binary || string(m.Data) != "{}\x1e" {
+			t.Errorf("over a WebSocket: got %v %q, %v, want {} in binary", m.Type, m.Data, err)
+		}
+		p.write(websocket.Binary, "\x02\x91\x06") // a Ping
+		p.write(websocket.Binary, "\x04\x93\x07\xc0\xc2")
+		if m, err = p.conn.Read(s.t.Context()); err != nil || string(m.Data) != "\x04\x93\x07\xc0\xc2" {
+			t.Errorf("the goodbye: got %x, %v", m.Data, err)
+		}
+		p.wantClose(1000)
+
+		polls := s.openPolls()
+		polls.send(packed)
+		polls.want("{}␞")
+		polls.send("\x04\x93\x07\xc0\xc2")
+		polls.want("\x04\x93\x07\xc0\xc2")
+		polls.wantEnd()
 	})
 }
