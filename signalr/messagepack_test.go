@@ -274,3 +274,45 @@ func TestFramesStopWhenNoMoreAreWanted(t *testing.T) {
 		t.Errorf("got %d records, %v, rest %t; want 2", n, err, s.rest())
 	}
 }
+
+// FuzzMessagePackMessage: no input panics, and what is understood can be
+// written and is understood alike.
+func FuzzMessagePackMessage(f *testing.F) {
+	for _, seed := range []string{"\x91\x06", "\x95\x01\x80\xc0\xa1a\x92\x01\xa1x", "\x96\x04\x81\xa1h\xa1v\xa17\xa1a\x91\x93\x80\xc0\xc3\x91\xa18", "\x94\x02\x80\xa17\xc0",
+		"\x95\x03\x80\xa17\x03\xc2", "\x94\x03\x80\xa17\x02", "\x95\x03\x80\xa17\x01\xa2no", "\x93\x05\x80\xa17", "\x92\x07\xc0", "\x93\x07\xa1x\xc3",
+		"\x92\x08\xce\x00\x00\x00\x05", "\x92\x09\xff", "\x92\x63\xc1", "\xdd\xff\xff\xff\xff", "\x95\x01\x80\xc0\xdb\xff\xff\xff\xff"} {
+		f.Add([]byte(seed), false)
+		f.Add([]byte(seed), true)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, client bool) {
+		fuzzMessage(t, packed{manner{client: client}}, data)
+	})
+}
+
+// FuzzFrames: however the stream is cut into reads, the records are those that
+// their lengths tell, and none is longer than the limit.
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte("\x02\x91\x06\x00\x81\x00x"), uint8(2), uint8(20))
+	f.Add([]byte("\xff\xff\xff\xff\x07"), uint8(0), uint8(255))
+	f.Fuzz(func(t *testing.T, stream []byte, size, limit uint8) {
+		cut := func(size int) (got [][]byte, rest bool, err error) {
+			s := frames{limit: int(limit)}
+			for chunk := range slices.Chunk(stream, size) {
+				if err = s.add(chunk, func(r []byte) bool { got = append(got, bytes.Clone(r)); return true }); err != nil {
+					break
+				}
+			}
+			return got, s.rest(), err
+		}
+		got, rest, err := cut(int(size) + 1)
+		whole, wholeRest, wholeErr := cut(len(stream) + 1)
+		if !slices.EqualFunc(got, whole, bytes.Equal) || rest != wholeRest || (err == nil) != (wholeErr == nil) {
+			t.Errorf("got %q %t %v, in one piece %q %t %v", got, rest, err, whole, wholeRest, wholeErr)
+		}
+		for _, record := range got {
+			if len(record) >= int(limit) {
+				t.Errorf("a record has %d bytes beside its length, the limit is %d", len(record), limit)
+			}
+		}
+	})
+}

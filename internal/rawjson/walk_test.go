@@ -66,9 +66,9 @@ func TestWalkFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// FuzzWalk: whoever walks finds the same faults as encoding/json, and the same
+// FuzzWalker: whoever walks finds the same faults as encoding/json, and the same
 // values.
-func FuzzWalk(f *testing.F) {
+func FuzzWalker(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,{"b":null}],"\u0061":"\ud800"}`, `[[[]]]`, `{"a":1,}`, "\"\xff\"", `-0.5e+7`, `[1,,2]`, `{"":0}`} {
 		f.Add([]byte(seed))
 	}
