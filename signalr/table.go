@@ -15,8 +15,15 @@ type table struct {
 
 	mu      sync.Mutex
 	entries map[string]*connection
-	waiting int           // connections without a transport
-	order   []*connection // that wait, the oldest first; some have a transport since
+	waiting int        // connections without a transport
+	order   []deadline // of those that wait, the oldest first; some have a transport since, and some have ended
+}
+
+// deadline is when it is too late for a transport. It has a name and no
+// connection, which may end much earlier.
+type deadline struct {
+	token string
+	at    time.Time
 }
 
 // add lets a negotiated connection wait, unless too many do.
@@ -32,19 +39,20 @@ func (t *table) add(c *connection) bool {
 	}
 	t.entries[c.token] = c
 	t.waiting++
-	t.order = append(t.order, c)
+	t.order = append(t.order, deadline{c.token, c.expires})
 	return true
 }
 
 // expire forgets the connections that have waited too long.
 func (t *table) expire() {
 	now := time.Now()
-	for len(t.order) > 0 && !now.Before(t.order[0].expires) {
-		if old := t.order[0]; old.expire() {
-			delete(t.entries, old.token)
+	for len(t.order) > 0 && !now.Before(t.order[0].at) {
+		token := t.order[0].token
+		if old := t.entries[token]; old != nil && old.expire() {
+			delete(t.entries, token)
 			t.waiting--
 		}
-		t.order[0] = nil
+		t.order[0] = deadline{}
 		t.order = t.order[1:]
 	}
 }
