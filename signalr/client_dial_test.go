@@ -228,7 +228,7 @@ func TestFallback(t *testing.T) {
 			"ServerSentEvents: does not carry the transfer format Binary; LongPolling: transport: the server answered 503 Service Unavailable"},
 		{"only those that are wanted", negotiations(404), ClientOptions{Transports: LongPolling | ServerSentEvents},
 			[]string{negotiate, "SSE" + connect, negotiate, "GET" + connect},
-			"WebSockets: not among the client's transports; ServerSentEvents: transport: the server answered 404 Not Found; LongPolling: "},
+			"WebSockets: not among the client's transports; ServerSentEvents: transport: the server answered 404 Not Found (several servers behind one address need sticky sessions); LongPolling: "},
 		{"an event stream that is none", negotiations(200), ClientOptions{Transports: ServerSentEvents},
 			[]string{negotiate, "SSE" + connect}, "something else than an event stream"},
 	} {
@@ -437,5 +437,35 @@ func TestAWebSocketTakesTheProxyToo(t *testing.T) {
 		s.http.Transport.(*http.Transport).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy:3128"})
 		wantText(s.t, "connect", s.try("http://hub/chat", ClientOptions{SkipNegotiation: true}), "407")
 		s.wantRequests("proxy", "CONNECT hub:80hub:80")
+	})
+}
+
+// FuzzNegotiationAnswers: whatever a server answers, the client fails, or tries
+// at most the transports that it knows, once each.
+func FuzzNegotiationAnswers(f *testing.F) {
+	for _, seed := range []string{offersAll, offersNothing, `{"url":"../x"}`, `{"error":"no"}`, `{"ProtocolVersion":"1.5"}`, `{"connectionId":null}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		n, err := readOffer(&http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body))})
+		if err != nil {
+			return
+		}
+		at, _ := endpointOf("http://hub/chat")
+		v := &visit{dialer: &dialer{speaks: protocol{}}, at: at}
+		if n.URL != "" {
+			if v.follow(n) == nil && (v.at.Host == "" || v.at.Scheme != "http" && v.at.Scheme != "https") {
+				t.Errorf("%s leads to %s", body, v.at)
+			}
+			return
+		}
+		if n.token() == "" {
+			t.Errorf("%s names a connection", body)
+		}
+		for _, way := range n.AvailableTransports {
+			if kind, err := v.usable(&way); err == nil && kind.String() != way.Transport {
+				t.Errorf("%q is taken for %s", way.Transport, kind)
+			}
+		}
 	})
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -400,5 +402,47 @@ func TestARefusedClientIsToldWhy(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestClientOverHTTP2: requests share one connection over TLS; the WebSocket has
+// its own.
+func TestClientOverHTTP2(t *testing.T) {
+	hub := parley.NewHub(nil)
+	hub.Handle("add", parley.Func(func(a, b int) int { return a + b }))
+	mux := http.NewServeMux()
+	Mount(mux, "/chat", hub, nil)
+	var mu sync.Mutex
+	versions := make(map[string]bool)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		versions[r.Method+" "+r.Proto] = true
+		mu.Unlock()
+		mux.ServeHTTP(w, r)
+	}))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	defer hub.Shutdown(t.Context())
+	for _, m := range modes {
+		o := m.options()
+		o.HTTPClient = s.Client()
+		cl := NewClient(s.URL+"/chat", &o)
+		if err := cl.Connect(t.Context()); err != nil {
+			t.Fatalf("%s: %v", m, err)
+		}
+		var sum int
+		if err := cl.Call(t.Context(), "add", &sum, 1, 2); err != nil || sum != 3 {
+			t.Errorf("%s: add: got %d %v", m, sum, err)
+		}
+		if err := cl.Close(t.Context()); err != nil {
+			t.Errorf("%s: Close: %v", m, err)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	want := map[string]bool{"POST HTTP/2.0": true, "GET HTTP/2.0": true, "DELETE HTTP/2.0": true, "GET HTTP/1.1": true}
+	if !maps.Equal(versions, want) {
+		t.Errorf("the requests were %v", versions)
 	}
 }

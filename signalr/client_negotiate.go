@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/parley-go/parley/internal/transport"
 )
 
 // endpointOf reads the address of a server.
@@ -191,13 +193,22 @@ func (v *visit) negotiated(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		failed = append(failed, fmt.Errorf("%s: %w", kind, err))
+		failed = append(failed, fmt.Errorf("%s: %w%s", kind, err, unknownHere(err)))
 		n = nil
 	}
 	if failed == nil {
 		return errors.New("the server offers no transport")
 	}
 	return failed
+}
+
+// unknownHere adds what a 404 means right after a negotiation.
+func unknownHere(err error) string {
+	var refused *transport.StatusError
+	if errors.As(err, &refused) && refused.Code == http.StatusNotFound {
+		return " (several servers behind one address need sticky sessions)"
+	}
+	return ""
 }
 
 // usable finds a transport, or tells why it is not tried.
