@@ -34,7 +34,7 @@ func (o *options) parse(args []string) error {
 	flags.DurationVar(&o.measure, "measure", 0, "how long to measure each case; profiles need seconds")
 	flags.StringVar(&o.old, "old", "", "an older build of this program, to compare with")
 	flags.StringVar(&o.node, "node", "bench/node", "folder of the servers for Node")
-	flags.StringVar(&o.out, "o", "", "file for the report, beside standard output")
+	flags.StringVar(&o.out, "o", "", "file for the report, beside standard output; with -run or -servers, only what was measured whole changes in it")
 	flags.StringVar(&o.raw, "json", "", "file for all samples")
 	flags.IntVar(&o.repetitions, "n", 0, "repetitions; default 3, or 1 with -short")
 	flags.BoolVar(&o.short, "short", false, "measure for less time")
@@ -151,5 +151,11 @@ func (o *options) write(report *rig.Report) error {
 	}
 	var b strings.Builder
 	report.Write(&b)
-	return os.WriteFile(o.out, []byte(b.String()), 0o666)
+	text := b.String()
+	if o.run != "" || o.servers != "" {
+		if old, err := os.ReadFile(o.out); err == nil {
+			text = report.Update(string(old))
+		}
+	}
+	return os.WriteFile(o.out, []byte(text), 0o666)
 }

@@ -86,6 +86,15 @@ func nodeVersions(dir string) (versions []Version) {
 	return versions
 }
 
+// versions says those of what was compared.
+func (m Machine) versions() string {
+	var versions []string
+	for _, v := range m.Versions {
+		versions = append(versions, v.Package+" "+v.Version)
+	}
+	return strings.Join(versions, ", ")
+}
+
 func (m Machine) String() string {
 	return fmt.Sprintf("%s, %d cores, %d GiB, %s, %s", m.Processor, m.Cores, m.Memory, m.Kernel, m.Go)
 }

@@ -36,13 +36,14 @@ func (r *Report) Write(w io.Writer) {
 }
 
 func (r *Report) writeMachine(w io.Writer) {
-	fmt.Fprintf(w, "%s. %s, %d repetitions in %v, %s.\n\n", r.Machine, r.Date.Format("2 January 2006"), r.Repetitions,
+	fmt.Fprintf(w, "%s.\n\n", r.circumstances())
+	fmt.Fprintf(w, "Compared: %s.\n\n", r.Machine.versions())
+}
+
+// circumstances are where and when it was measured, in a sentence without its stop.
+func (r *Report) circumstances() string {
+	return fmt.Sprintf("%s. %s, %d repetitions in %v, %s", r.Machine, r.Date.Format("2 January 2006"), r.Repetitions,
 		r.Took.Round(time.Second), r.Weight)
-	var versions []string
-	for _, v := range r.Machine.Versions {
-		versions = append(versions, v.Package+" "+v.Version)
-	}
-	fmt.Fprintf(w, "Compared: %s.\n\n", strings.Join(versions, ", "))
 }
 
 // Figures writes the targets and all tables for which something ran.
@@ -76,6 +77,8 @@ func (r *Report) writeTargets(w io.Writer) {
 	}
 }
 
+const failures = "Runs that failed"
+
 func (r *Report) writeFailures(w io.Writer) {
 	t := table{{"case", "server", "failed"}}
 	for i := range r.Cases {
@@ -87,7 +90,7 @@ func (r *Report) writeFailures(w io.Writer) {
 		}
 	}
 	if len(t) > 1 {
-		fmt.Fprint(w, "## Runs that failed\n\n")
+		fmt.Fprintf(w, "## %s\n\n", failures)
 		t.write(w)
 	}
 }
