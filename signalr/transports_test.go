@@ -610,6 +610,22 @@ func TestShutdownOverEveryTransport(t *testing.T) {
 	}
 }
 
+func TestHandshakeTimesOutOverEveryTransport(t *testing.T) {
+	for name, open := range openers {
+		t.Run(name, func(t *testing.T) {
+			serve(t, &Options{HandshakeTimeout: 3 * time.Second}, func(s *server) {
+				start := time.Now()
+				p := open(s)
+				p.want(`{"error":"Handshake was canceled."}␞`)
+				if took := time.Since(start); took < 3*time.Second || took > 4*time.Second {
+					t.Errorf("it took %v, want 3 s", took)
+				}
+				p.wantEnd()
+			})
+		})
+	}
+}
+
 // Connections that begin while the hub ends are served or refused, never lost
 // in between.
 func TestShutdownWhileConnectionsBegin(t *testing.T) {
