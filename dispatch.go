@@ -21,11 +21,11 @@ type dispatch struct {
 	bytes      int     // of the waiting calls
 	workers    int     // places that are taken, of Limits.Parallelism
 	beside     int     // goroutines that run calls without a place
+	active     []*Call // running or waiting, that have an ID
 	lent       *Call   // what the goroutine that receives is to begin with
 	loan       uint32  // counts the goroutines that were lent
 	borrowing  bool    // what comes stays where it is until the goroutine that was lent returns
 	connecting bool    // OnConnect runs: calls wait, whatever the parallelism
-	active     []*Call // running or waiting, that have an ID
 	paused     bool    // the pipe was asked to pause
 	last       func()  // runs once all is done; set by finish
 }
@@ -70,7 +70,7 @@ func (d *dispatch) push(c *Call) {
 func (d *dispatch) begin(c *Call) {
 	d.workers++
 	d.connecting = c.hook != nil
-	if d.lent == nil && c.quick() && d.session.lender != nil && d.session.lender.Lend(d.session) {
+	if d.lent == nil && c.quick() && d.session.lend() {
 		d.loan++
 		c.loan, d.lent, d.borrowing = d.loan, c, true
 		return

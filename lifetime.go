@@ -2,7 +2,6 @@ package parley
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 )
@@ -14,7 +13,13 @@ type lifetime struct {
 	mu     sync.Mutex
 	done   chan struct{} // nil until asked for
 	cause  error         // why it has ended
-	afters []*func()     // what package context wants to be called
+	afters *after        // what is to be called then
+}
+
+// after is a link in a list of what is to be called.
+type after struct {
+	f    func()
+	next *after
 }
 
 // Deadline implements [context.Context].
@@ -59,21 +64,21 @@ func (l *lifetime) then(f func()) (stop func() bool) {
 		return func() bool { return false }
 	}
 	defer l.mu.Unlock()
-	l.afters = append(l.afters, &f)
-	return func() bool { return l.forget(&f) }
+	a := &after{f, l.afters}
+	l.afters = a
+	return func() bool { return l.forget(a) }
 }
 
-func (l *lifetime) forget(f *func()) bool {
+func (l *lifetime) forget(a *after) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := slices.Index(l.afters, f)
-	if i < 0 {
-		return false
+	for at := &l.afters; *at != nil; at = &(*at).next {
+		if *at == a {
+			*at = a.next
+			return true
+		}
 	}
-	if l.afters = slices.Delete(l.afters, i, i+1); len(l.afters) == 0 {
-		l.afters = nil
-	}
-	return true
+	return false
 }
 
 // ended is why it has ended; nil before.
@@ -97,7 +102,7 @@ func (l *lifetime) end(cause error) {
 	afters := l.afters
 	l.afters = nil
 	l.mu.Unlock()
-	for _, f := range afters {
-		(*f)()
+	for a := afters; a != nil; a = a.next {
+		a.f()
 	}
 }

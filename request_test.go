@@ -2,6 +2,7 @@ package parley_test
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -95,4 +96,57 @@ func TestContextOfAConnection(t *testing.T) {
 		defer cancelLate()
 		<-late.Done()
 	})
+}
+
+// TestRequestOfAServerKeepsItsValues: what package net/http tells, with and without
+// middleware.
+func TestRequestOfAServerKeepsItsValues(t *testing.T) {
+	type key struct{}
+	hub := parley.NewHub(nil)
+	defer shutdown(t, hub)
+	kept := make(chan *http.Request, 1)
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s, err := hub.NewSession(r, &still{}, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer s.Closed(nil)
+		kept <- s.Conn().Request()
+	})
+	for name, tt := range map[string]struct {
+		around http.Handler
+		want   any
+	}{
+		"bare": {handler, nil},
+		"middleware": {http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			handler(w, r.WithContext(context.WithValue(r.Context(), key{}, 7)))
+		}), 7},
+		"hidden": {http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithCancel(context.WithValue(r.Context(), key{}, 8))
+			defer cancel()
+			handler(w, r.WithContext(ctx))
+		}), 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(tt.around)
+			defer server.Close()
+			resp, err := http.Get(server.URL + "/?a=b")
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			ctx := (<-kept).Context()
+			if got := ctx.Value(key{}); got != tt.want {
+				t.Errorf("the middleware's value is %v, want %v", got, tt.want)
+			}
+			if ctx.Value(http.ServerContextKey) != server.Config {
+				t.Errorf("the server is %v", ctx.Value(http.ServerContextKey))
+			}
+			local, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr)
+			if local == nil || local.String() != server.Listener.Addr().String() {
+				t.Errorf("the local address is %v, want %v", local, server.Listener.Addr())
+			}
+		})
+	}
 }

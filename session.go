@@ -22,7 +22,6 @@ type Session struct {
 	// fixed after construction
 	core   *core
 	pipe   wire.Pipe
-	lender wire.Lender // the pipe, if it lends its goroutine; else nil
 	id     string
 	conn   *Conn         // nil on a Client
 	dialed chan struct{} // closed when a Client has taken it; nil on a hub
@@ -39,10 +38,10 @@ type Session struct {
 	heard  atomic.Int64  // when the peer was last heard of, in nanoseconds since core.start; 0 while its idle time does not count
 
 	mu      sync.Mutex
-	phase   phase
 	reason  error // why it ends; nil after an ordinary goodbye
-	pauses  int   // how many parts of the session want the pipe paused
 	late    *wire.Encoded
+	pauses  int32 // how many parts of the session want the pipe paused
+	phase   phase
 	welcome bool // OnConnect has agreed
 }
 
@@ -97,7 +96,6 @@ func newSession(c *core, pipe wire.Pipe, o *SessionOptions) *Session {
 		o = &SessionOptions{}
 	}
 	s := &Session{core: c, pipe: pipe, id: o.ID, late: o.Late}
-	s.lender, _ = pipe.(wire.Lender)
 	if s.id == "" {
 		s.id = NewID()
 	}
@@ -284,6 +282,12 @@ func (s *Session) answered(m *wire.Message) {
 		return
 	}
 	s.asks.resolve(m.ID, m.Args.Clone(), nil)
+}
+
+// lend asks the pipe for the goroutine of the Receive of the moment.
+func (s *Session) lend() bool {
+	lender, ok := s.pipe.(wire.Lender)
+	return ok && lender.Lend(s)
 }
 
 // Received tells that the Receive which was lent a goroutine has returned: see
