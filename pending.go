@@ -177,7 +177,7 @@ func (it *items) put(a wire.Args) {
 		return
 	}
 	it.values = append(it.values, a)
-	full := len(it.values) >= it.limit && !it.paused
+	full := len(it.values) > it.limit && !it.paused
 	it.paused = it.paused || full
 	it.mu.Unlock()
 	if full {

@@ -19,6 +19,28 @@ export const answers = [
     },
   },
   {
+    name: 'answers of every kind, also late ones',
+    since: 7,
+    async run(w) {
+      const c = await w.connect()
+      const values = [null, 0, '', 'Grüße 👋', [], { a: null }, 'x'.repeat(20_000)]
+      c.on('answer', async question => {
+        await c.invoke('echo', 'something else first')
+        return values[question]
+      })
+      for (let i = 0; i < values.length; i++) w.equal(await c.invoke('askFor', String(i)), values[i], `answer ${i}`)
+    },
+  },
+  {
+    name: 'while it asks, a handler gives its place to other calls',
+    since: 7,
+    async run(w) {
+      const c = await w.connect()
+      c.on('answer', question => c.invoke('add', Number(question), 1)) // would wait for ever in the order of calls
+      w.equal(await w.within('answer', c.invoke('askFor', '41')), 42, 'askFor')
+    },
+  },
+  {
     name: 'the hub asks from outside of any call',
     since: 7,
     async run(w) {
@@ -78,6 +100,16 @@ export const answers = [
         return new Promise(() => {})
       })
       await w.fails(ann.invoke('askOther', id, 'Still there?'), "An unexpected error occurred invoking 'askOther' on the server.")
+    },
+  },
+  {
+    name: 'a question in OnConnect is refused',
+    since: 7,
+    async run(w) {
+      const c = w.watched(w.builder({ path: '/signalr/detailed', query: { ask: 'early' } }).build())
+      c.on('answer', () => 'yes')
+      await w.fails(c.start().then(() => c.closed).then(err => Promise.reject(err)),
+        /^Server returned an error on close: Connection closed with an error\. .*(still connecting|OnConnectedAsync)/)
     },
   },
 ]

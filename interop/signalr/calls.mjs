@@ -88,6 +88,24 @@ export const calls = [
     },
   },
   {
+    name: 'names of properties: camel case in JSON, read in any case',
+    protocols: ['json'],
+    async run(w) {
+      const c = await w.connect()
+      w.equal(await c.invoke('person', { firstName: 'Ann', age: 7, tags: ['a'] }), { firstName: 'Ann', age: 7, tags: ['a'] }, 'person')
+      w.equal(await c.invoke('person', { FIRSTNAME: 'Ann', Age: 7, more: 1 }), { firstName: 'Ann', age: 7, tags: null }, 'person')
+    },
+  },
+  {
+    name: 'names of properties: as declared in MessagePack',
+    protocols: ['messagepack'],
+    async run(w) {
+      const c = await w.connect()
+      w.equal(await c.invoke('person', { FirstName: 'Ann', Age: 7, Tags: ['a'], More: 1 }), { FirstName: 'Ann', Age: 7, Tags: ['a'] }, 'person')
+      w.equal(await c.invoke('person', { FirstName: 'Ann' }), { FirstName: 'Ann', Age: 0, Tags: null }, 'person')
+    },
+  },
+  {
     name: 'failures come in SignalR\'s own sentences',
     core: true,
     async run(w) {
@@ -126,6 +144,15 @@ export const calls = [
       await w.fails(c.invoke('add', 1), /^Failed to invoke 'add' due to an error on the server\. InvalidDataException: .*1 argument/)
       await w.fails(c.invoke('add', 'one', 2), /^Failed to invoke 'add' due to an error on the server\. InvalidDataException: ./)
       await w.fails(w.streamed(c, 'stumble', 1), /^An error occurred on the server while streaming results\. HubException: stumbled after 1$/)
+    },
+  },
+  {
+    name: 'a method that is not for everyone',
+    async run(w) {
+      const [ann, ben] = await Promise.all(['ann', 'ben'].map(user => w.connect({ query: { user } })))
+      w.equal(await ann.invoke('secret'), '42', 'secret')
+      await w.fails(ben.invoke('secret'), "Failed to invoke 'secret' because user is unauthorized")
+      w.equal(await ben.invoke('echo', 'still here'), 'still here', 'echo')
     },
   },
 ]

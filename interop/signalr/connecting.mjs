@@ -56,6 +56,39 @@ export const connecting = [
     },
   },
   {
+    name: 'by default takes the first transport that the endpoint offers',
+    transports: ['WebSockets'],
+    async run(w) {
+      for (const [path, want] of Object.entries(w.protocol === 'json'
+        ? { '/signalr': 'websocket', '/signalr/without-websockets': 'sse', '/signalr/polling': 'polling' }
+        : { '/signalr': 'websocket', '/signalr/without-websockets': 'polling', '/signalr/polling': 'polling' })) {
+        const c = await w.connect({ path, transport: undefined })
+        w.equal((await w.describe(c)).transport, want, `transport at ${path}`)
+      }
+    },
+  },
+  {
+    name: 'behind a proxy without WebSockets falls back to what passes',
+    transports: ['WebSockets'],
+    async run(w) {
+      const proxy = await w.proxy(w.where === 'browser' ? await w.serve() : w.server)
+      const c = await w.connect({ at: proxy, transport: undefined })
+      const seen = await w.describe(c)
+      w.equal(seen.transport, w.protocol === 'json' ? 'sse' : 'polling', 'transport')
+      w.equal(seen.id, c.connectionId, 'id')
+      w.equal(await w.streamed(c, 'count', 3), [1, 2, 3], 'count')
+      const polling = await w.connect({ at: proxy, transport: offered.WebSockets | offered.LongPolling })
+      w.equal((await w.describe(polling)).transport, 'polling', 'transport')
+    },
+  },
+  {
+    name: 'a transport that the endpoint does not offer',
+    transports: ['WebSockets'],
+    async run(w) {
+      await w.fails(w.builder({ path: '/signalr/polling' }).build().start(), /^(None of the transports|Unable to connect to the server with any of the available transports)/)
+    },
+  },
+  {
     name: 'server-sent events carry no MessagePack',
     transports: ['WebSockets'],
     protocols: ['messagepack'],
@@ -73,7 +106,7 @@ export const connecting = [
           this.name = 'xml'
         }
       }
-      const c = w.builder().withHubProtocol(new Other()).build()
+      const c = w.builder(w.transport === 'WebSockets' ? {} : { httpClient: hasty(w) }).withHubProtocol(new Other()).build()
       await w.fails(c.start(), "Server returned handshake error: The protocol 'xml' is not supported.")
     },
   },
@@ -135,6 +168,20 @@ export const connecting = [
     },
   },
 ]
+
+/** hasty is an HTTP client that takes a POST for done when it begins: while it waits for the end, a refused handshake
+    is a rejection that the client does not handle yet, and Node does not forgive that. */
+function hasty(w) {
+  class Hasty extends w.signalR.DefaultHttpClient {
+    send(request) {
+      const answer = super.send(request)
+      if (request.method !== 'POST' || request.url.includes('/negotiate')) return answer
+      answer.catch(() => {})
+      return Promise.resolve(new w.signalR.HttpResponse(200, '', ''))
+    }
+  }
+  return new Hasty(w.signalR.NullLogger.instance)
+}
 
 /** silenced are options with which the client says nothing once it is connected. */
 function silenced(w) {

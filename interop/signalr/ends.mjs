@@ -111,7 +111,7 @@ export const ends = [
       let polls = 0
       let enough
       const several = new Promise(resolve => { enough = resolve })
-      const logger = { log(_, text) { if (/Poll timed out, reissuing/.test(text) && ++polls === 12) enough() } }
+      const logger = { log(_, text) { if (/Poll timed out, reissuing|Binary data of length 0/.test(text) && ++polls === 12) enough() } }
       const c = w.builder({ path: '/signalr/quick', logger }).build()
       await w.start(c)
       await w.within('12 empty polls', several)
@@ -138,6 +138,14 @@ export const ends = [
     },
   },
   {
+    name: 'an authentication that expires ends the connection, and the client comes back',
+    async run(w) {
+      const c = await returning(w, { path: '/signalr/expiring' })
+      w.equal(await w.within('loss', c.away), null, 'error')
+      await w.within('reconnect', c.back)
+    },
+  },
+  {
     name: 'a server that restarts asks its clients back',
     core: true,
     since: 3,
@@ -145,7 +153,8 @@ export const ends = [
       const first = await w.serve()
       const c = await returning(w, { at: first })
       await w.host.stop(first.key)
-      w.equal(await w.within('goodbye', c.away), null, 'error')
+      const err = await w.within('goodbye', c.away)
+      if (w.major > 5) w.equal(err, null, 'error') // before, the end of an event stream was one
       await w.serve({ listen: first.host })
       await w.within('reconnect', c.back)
       w.equal(await c.invoke('echo', 'back'), 'back', 'echo')

@@ -11,7 +11,12 @@ export const groups = [
       const members = await Promise.all([w.connect(), w.connect(), w.connect()])
       const inboxes = members.map(c => w.heard(c, 'shouted'))
       await Promise.all(members.map(c => c.invoke('join', room)))
-      await Promise.all(members.flatMap((c, i) => Array.from({ length: 50 }, (_, n) => c.invoke('shout', room, `${i}.${n}`))))
+      await Promise.all(members.map(async (c, i) => {
+        for (let n = 0; n < 50; n++) {
+          const done = c.invoke('shout', room, `${i}.${n}`)
+          if (n === 49 || w.major < 3) await done // before version 3, POSTs may overtake each other
+        }
+      }))
       await Promise.all(inboxes.map(inbox => inbox.counts(150)))
       w.equal(texts(inboxes[1]), texts(inboxes[0]), 'order')
       w.equal(texts(inboxes[2]), texts(inboxes[0]), 'order')

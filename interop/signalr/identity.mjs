@@ -75,9 +75,9 @@ export const identity = [
       const c = await w.connect({ path: '/signalr/guarded', accessTokenFactory })
       const { user, query, headers } = await w.describe(c)
       w.equal(user, 'ann', 'user')
-      // A browser's WebSocket and any EventSource take it in the query.
+      // A browser's WebSocket and any EventSource bring it in the query, from which the hub has it no more.
       const inQuery = w.transport === 'ServerSentEvents' || w.where === 'browser' && w.transport === 'WebSockets'
-      w.equal([query.access_token, headers.authorization], inQuery ? ['good', undefined] : [undefined, 'Bearer good'], 'token')
+      w.equal([query.access_token, headers.authorization], [undefined, inQuery ? undefined : 'Bearer good'], 'token')
       w.equal(await c.invoke('secret'), '42', 'secret')
     },
   },
@@ -85,8 +85,17 @@ export const identity = [
     name: 'a token that is no longer good is asked for again',
     transports: ['LongPolling'],
     async run(w) {
+      // The client asks again when its HTTP client returns the status; its default one throws it.
+      class Calm extends w.signalR.DefaultHttpClient {
+        send(request) {
+          return super.send(request).catch(err => {
+            if (err.statusCode !== 401) throw err
+            return new w.signalR.HttpResponse(401, err.message, '')
+          })
+        }
+      }
       const accessTokenFactory = factory('once', 'good')
-      const c = await w.connect({ path: '/signalr/guarded', accessTokenFactory })
+      const c = await w.connect({ path: '/signalr/guarded', accessTokenFactory, httpClient: new Calm(w.signalR.NullLogger.instance) })
       w.equal(accessTokenFactory.asked, 2, 'asked')
       w.equal(await c.invoke('secret'), '42', 'secret')
     },
@@ -109,6 +118,21 @@ export const identity = [
       const c = await w.connect({ ...how, accessTokenFactory: () => 'good' })
       w.equal(await c.invoke('secret'), '42', 'secret')
       await w.fails(w.builder({ ...how, accessTokenFactory: () => 'bad' }).build().start(), /WebSocket failed to connect/)
+    },
+  },
+  {
+    name: 'negotiations lead elsewhere, with a token for there',
+    async run(w) {
+      const c = await w.connect({ path: '/signalr/moved', query: { name: 'Ann' } })
+      const { user, path } = await w.describe(c)
+      w.equal([user, path], ['ann', '/signalr/guarded'], 'user and path')
+      w.equal(await c.invoke('secret'), '42', 'secret')
+    },
+  },
+  {
+    name: 'a negotiation that is refused says why',
+    async run(w) {
+      await w.fails(w.builder({ path: '/signalr/closed' }).build().start(), 'Closed for today.')
     },
   },
 ]

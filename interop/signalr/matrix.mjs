@@ -1,7 +1,7 @@
 // The cells of the matrix.
 
-const transports = ['WebSockets']
-const protocols = ['json']
+const transports = ['WebSockets', 'ServerSentEvents', 'LongPolling']
+const protocols = ['json', 'messagepack']
 
 /** cells lists transports × protocols, or the one that CELL names, such as LongPolling/json. */
 export function cells() {

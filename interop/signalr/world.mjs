@@ -5,11 +5,12 @@ import { Inbox, resolvers, within } from '../wait.mjs'
 const silent = { log() {} }
 
 /** fits tells whether a scenario has a meaning in a cell of the matrix. */
-export function fits({ since = 0, transports, protocols, where }, cell) {
+export function fits({ since = 0, transports, protocols, where, unless }, cell) {
   return cell.major >= since
     && (!transports || transports.includes(cell.transport))
     && (!protocols || protocols.includes(cell.protocol))
     && (!where || where === cell.where)
+    && !unless?.(cell)
 }
 
 /**

@@ -22,15 +22,23 @@ func newHub(limits parley.Limits, log *slog.Logger) *parley.Hub {
 	addStreams(hub)
 	addGroups(hub)
 	addVisitors(hub)
-	newGates().add(hub)
+	g := newGates()
+	g.add(hub)
+	addUploads(hub, g)
 	return hub
 }
 
-// admit refuses whoever comes with ?refuse=… and greets everyone else.
+// admit refuses whoever comes with ?refuse=…, asks with ?ask before anybody
+// could answer, and greets everyone else.
 func admit(ctx context.Context, c *parley.Conn) error {
 	why := c.Request().URL.Query().Get("refuse")
 	if why != "" {
 		return &parley.Error{Code: "refused", Message: why, Data: map[string]string{"hint": "come without refuse"}}
+	}
+	if c.Request().URL.Query().Has("ask") {
+		if _, err := askFor(ctx, c, "already?"); err != nil {
+			return err
+		}
 	}
 	if err := c.Join("everyone"); err != nil {
 		return err

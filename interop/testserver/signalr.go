@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -24,11 +25,18 @@ func (s *site) endpoints() []endpoint {
 		{path: "/signalr", hub: s.hub},
 		{path: "/signalr/parallel", hub: s.parallel},
 		{path: "/signalr/detailed", hub: s.hub, options: signalr.Options{DetailedErrors: true}},
-		{path: "/signalr/quick", hub: s.hub, options: signalr.Options{KeepAlive: short / 3, ClientTimeout: 3 * short}},
+		{path: "/signalr/without-websockets", hub: s.hub, options: signalr.Options{Transports: signalr.ServerSentEvents | signalr.LongPolling}},
+		{path: "/signalr/polling", hub: s.hub, options: signalr.Options{Transports: signalr.LongPolling}},
+		{path: "/signalr/quick", hub: s.hub, options: signalr.Options{
+			KeepAlive: short / 3, ClientTimeout: 3 * short, PollTimeout: short / 3,
+		}},
 		{path: "/signalr/hasty", hub: s.hub, options: signalr.Options{HandshakeTimeout: short}},
 		{path: "/signalr/impatient", hub: s.hub, options: signalr.Options{PollTimeout: time.Millisecond}},
 		{path: "/signalr/mute", hub: s.hub, options: signalr.Options{KeepAlive: -1}},
 		{path: "/signalr/guarded", hub: s.hub, around: authorize},
+		{path: "/signalr/moved", hub: s.hub, options: signalr.Options{Redirect: redirect}},
+		{path: "/signalr/closed", hub: s.hub, options: signalr.Options{Redirect: refuse}},
+		{path: "/signalr/expiring", hub: s.hub, around: expire, options: signalr.Options{CloseOnExpiry: true}},
 		{path: "/private/signalr", hub: s.hub, around: guarded},
 	}
 }
@@ -66,5 +74,22 @@ func authorize(next http.Handler) http.Handler {
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(parley.WithUser(r.Context(), "ann")))
+	})
+}
+
+// redirect sends clients to the guarded endpoint, with their query and a token.
+func redirect(r *http.Request) (to, accessToken string, err error) {
+	u := url.URL{Scheme: "http", Host: r.Host, Path: "/signalr/guarded", RawQuery: r.URL.RawQuery}
+	return u.String(), "good", nil
+}
+
+func refuse(*http.Request) (to, accessToken string, err error) {
+	return "", "", parley.Errorf("closed", "Closed for today.")
+}
+
+// expire lets everybody in for a moment.
+func expire(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(parley.WithExpiry(r.Context(), time.Now().Add(time.Second))))
 	})
 }
