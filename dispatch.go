@@ -134,12 +134,14 @@ func (d *dispatch) work(c *Call, loan uint32) {
 		if c == nil {
 			return
 		}
+		d.keep()
 		if c = d.next(c, 0); c != nil {
 			go d.work(c, 0) // in place of the one that ends
 		}
 	}()
 	for c != nil {
 		if loan != 0 && !c.quick() {
+			c.own()
 			d.keep()
 			go d.work(c, 0) // as this one
 			c = nil
