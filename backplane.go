@@ -1,8 +1,10 @@
 package parley
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 
 	"github.com/parley-go/parley/wire"
@@ -25,7 +27,7 @@ type Backplane interface {
 }
 
 // envelope is what travels between nodes: a broadcast, its arguments written
-// as JSON.
+// as JSON and with the codecs that connections of other nodes may have.
 type envelope struct {
 	Node   string            `json:"n"`
 	Kind   audienceKind      `json:"k"`
@@ -35,6 +37,33 @@ type envelope struct {
 	Key    string            `json:"l,omitempty"`
 	Name   string            `json:"e"`
 	Args   []json.RawMessage `json:"a"`
+	Also   []written         `json:"w,omitempty"`
+}
+
+// written are the arguments as a codec has written them.
+type written struct {
+	Codec       string   `json:"c"`
+	Values      [][]byte `json:"v"`
+	Attachments [][]byte `json:"b,omitempty"`
+}
+
+// UseCodec tells the hub of a codec that sessions of this node and of others
+// may have. With a [Backplane], what is sent to many is written with it before
+// it leaves for other nodes, so that it arrives everywhere as it was meant:
+// JSON alone has no words for bytes or times, and has its own names. Protocol
+// packages call it for their codecs; nobody needs to for wire.JSON.
+func (h *Hub) UseCodec(c wire.Codec) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c != wire.JSON && !slices.Contains(h.codecs, c) {
+		h.codecs = append(h.codecs, c)
+	}
+}
+
+func (h *Hub) usedCodecs() []wire.Codec {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clip(h.codecs)
 }
 
 func (h *Hub) subject() string { return "parley." + h.name }
@@ -62,6 +91,15 @@ func (h *Hub) publish(ctx context.Context, a *Audience, b *broadcast) error {
 	for _, v := range args.Values {
 		e.Args = append(e.Args, v)
 	}
+	for _, c := range h.usedCodecs() {
+		other, err := b.argsFor(c)
+		if err != nil {
+			return err
+		}
+		if len(other.Attachments) > 0 || !slices.EqualFunc(other.Values, args.Values, bytes.Equal) {
+			e.Also = append(e.Also, written{c.Name(), other.Values, other.Attachments})
+		}
+	}
 	data, err := json.Marshal(&e)
 	if err != nil {
 		return err
@@ -84,10 +122,22 @@ func (h *Hub) receive(data []byte) {
 		args.Values = append(args.Values, v)
 	}
 	a := Audience{hub: h, kind: e.Kind, name: e.To, except: e.Except, policy: e.Policy, key: e.Key}
-	b := &broadcast{name: e.Name, args: []encodedArgs{{wire.JSON, args}}}
+	b := &broadcast{name: e.Name, args: append([]encodedArgs{{wire.JSON, args}}, h.known(&e)...)}
 	if err := h.deliver(&a, b); err != nil {
 		h.core.log.Error("parley: delivery from another node failed", "event", e.Name, "error", err)
 	}
+}
+
+// known are the arguments in the codecs of this node.
+func (h *Hub) known(e *envelope) (args []encodedArgs) {
+	for _, c := range h.usedCodecs() {
+		for _, w := range e.Also {
+			if w.Codec == c.Name() && len(w.Values) == len(e.Args) {
+				args = append(args, encodedArgs{c, wire.Args{Values: w.Values, Attachments: w.Attachments}})
+			}
+		}
+	}
+	return args
 }
 
 // MemoryBackplane joins hubs within one process, each standing for a node: for

@@ -25,6 +25,7 @@ type Hub struct {
 
 	mu       sync.Mutex
 	live     map[*Session]struct{} // all sessions whose pipe has not ended, handshaking ones too
+	codecs   []wire.Codec          // those that sessions of any node may have, beside wire.JSON
 	shutdown bool
 }
 

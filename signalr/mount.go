@@ -122,6 +122,9 @@ func newHubEndpoint(hub *parley.Hub, o *Options) *hubEndpoint {
 		h.endpoint.again = h.again
 	}
 	h.dialects = dialects(&h.o)
+	for _, d := range h.dialects {
+		hub.UseCodec(d.Codec())
+	}
 	h.late = &wire.Encoded{Data: handshakeError(handshakeCanceled)}
 	h.openings = make(map[manners]*parley.Opening)
 	for _, d := range h.dialects {

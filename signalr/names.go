@@ -31,7 +31,7 @@ func (n JSONNames) codec() wire.Codec {
 type camelCase struct{}
 
 // Name implements [wire.Codec].
-func (camelCase) Name() string { return wire.JSON.Name() }
+func (camelCase) Name() string { return "json in camelCase" }
 
 // Marshal implements [wire.Codec].
 func (camelCase) Marshal(values ...any) (wire.Args, error) {
