@@ -169,7 +169,7 @@ func readHandshakeResponse(response []byte) error {
 func (l *clientLink) open() {
 	o := parley.Opening{Protocol: l.speaks, KeepAlive: l.o.KeepAlive, IdleTimeout: l.o.ServerTimeout, FoldNames: true}
 	if l.back != nil {
-		l.back.resume.enable(l.speaks)
+		l.back.resume.enable(l.speaks, true)
 		o.PingPipe = true
 	}
 	if l.pipe.Transport() == "polling" {

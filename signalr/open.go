@@ -144,7 +144,7 @@ func (l *link) shake(data []byte) (rest []byte) {
 func (l *link) open(version int) {
 	resumes := l.resume != nil && version >= resumableVersion
 	if resumes {
-		l.resume.enable(l.dialect)
+		l.resume.enable(l.dialect, false)
 	}
 	l.session.Open(l.hub.openings[manners{l.dialect, l.transport == "polling", resumes}])
 }

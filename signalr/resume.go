@@ -37,7 +37,10 @@ type resumable struct {
 	// what goes out
 	dialect dialect // nil until enabled
 	log     replay.Log[*wire.Encoded]
-	pinging bool // a Ping is to be sent
+	pinging bool            // a Ping is to be sent
+	held    []*wire.Encoded // for a peer that is not ready
+	ready   bool            // the peer numbers what it gets
+	settles *time.Timer     // when it is taken to be ready; nil until needed
 
 	// what comes in
 	next     int64       // number of the next message to come
@@ -80,11 +83,14 @@ func trackable(k wire.Kind) bool {
 	return false
 }
 
-// enable begins the numbering, with the first message after the handshake.
-func (r *resumable) enable(d dialect) {
+// enable begins the numbering, with the first message after the handshake. A
+// peer that is not ready is sent none before it has said something: npm's
+// client does not count what comes in one go with the handshake's answer, and
+// then says Ping. To one that is ready this end does so.
+func (r *resumable) enable(d dialect, ready bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.dialect, r.next = d, 1
+	r.dialect, r.next, r.ready, r.pinging = d, 1, ready, ready
 }
 
 // status tells what to answer to a WebSocket that comes back: 0 means that it
@@ -160,14 +166,55 @@ func (l *leg) Take(batch []*wire.Encoded) []*wire.Encoded {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	batch = r.greet(l, batch)
-	if r.log.Full() && !r.closing {
+	if !r.flows() {
 		return batch
 	}
 	n := len(batch)
-	batch = r.above.Take(batch)
+	batch = r.above.Take(append(batch, r.held...))
+	r.held = nil
 	r.spoke = r.spoke || len(batch) > n
+	batch = r.hold(batch, n)
 	r.keep(batch[n:])
 	return batch
+}
+
+// flows tells whether the session's messages may be taken.
+func (r *resumable) flows() bool {
+	return r.closing || !r.log.Full() && (r.ready || len(r.held) == 0)
+}
+
+// settling is how long a peer may take to say something before it is taken to
+// be ready.
+const settling = time.Second
+
+// hold keeps back what a peer that is not ready would not count.
+func (r *resumable) hold(batch []*wire.Encoded, from int) []*wire.Encoded {
+	if r.dialect == nil || r.ready || r.closing {
+		return batch
+	}
+	passed := batch[:from]
+	for _, e := range batch[from:] {
+		if trackable(e.Kind) {
+			r.held = append(r.held, e)
+			continue
+		}
+		passed = append(passed, e)
+	}
+	if len(r.held) > 0 && r.settles == nil {
+		r.settles = time.AfterFunc(settling, r.settle)
+	}
+	return passed
+}
+
+// settle takes the peer to be ready.
+func (r *resumable) settle() {
+	r.mu.Lock()
+	r.ready = true
+	l := r.leg
+	r.mu.Unlock()
+	if l != nil {
+		l.pipe.Wake()
+	}
 }
 
 // greet appends what goes before all else: on a WebSocket that goes on, the
@@ -183,6 +230,9 @@ func (r *resumable) greet(l *leg, batch []*wire.Encoded) []*wire.Encoded {
 
 // signs appends an Ack and a Ping as far as they are due.
 func (r *resumable) signs(batch []*wire.Encoded) []*wire.Encoded {
+	if !r.spoke { // nothing may go before the handshake's answer
+		return batch
+	}
 	if r.due {
 		r.due = false
 		batch = append(batch, r.encoded(r.dialect.appendAck(nil, r.received)))
@@ -220,6 +270,8 @@ func (l *leg) Closed(err error) {
 	r := l.resumable
 	r.mu.Lock()
 	r.leg = nil
+	r.keep(r.held) // whoever comes back is ready
+	r.held, r.ready = nil, true
 	away := r.survives(l, err)
 	if away {
 		r.depart(l, err)
@@ -305,7 +357,8 @@ func (r *resumable) abandon(err error) {
 func (r *resumable) finish() {
 	r.over = true
 	r.log.Clear()
-	for _, t := range []*time.Timer{r.timer, r.acks} {
+	r.held = nil
+	for _, t := range []*time.Timer{r.timer, r.acks, r.settles} {
 		if t != nil {
 			t.Stop()
 		}
@@ -355,6 +408,18 @@ func (r *resumable) Ping() bool {
 	}
 	l.pipe.Wake()
 	return true
+}
+
+// Lend implements [wire.Lender].
+func (r *resumable) Lend(w wire.Worker) bool {
+	r.mu.Lock()
+	l := r.leg
+	r.mu.Unlock()
+	if l == nil {
+		return false
+	}
+	lender, ok := l.pipe.(wire.Lender)
+	return ok && lender.Lend(w)
 }
 
 // Pause implements [wire.Pipe].
@@ -411,15 +476,16 @@ func (r *resumable) end() wire.Pipe {
 // is to see another one. The error is the peer's fault.
 func (r *resumable) admit(m *message) (bool, error) {
 	r.mu.Lock()
-	full := r.log.Full()
+	flowed := r.flows()
+	r.ready = true
 	seen, err := r.judge(m)
-	var flows wire.Pipe
-	if r.leg != nil && full && !r.log.Full() {
-		flows = r.leg.pipe
+	var wake wire.Pipe
+	if r.leg != nil && (r.due || !flowed && r.flows()) {
+		wake = r.leg.pipe
 	}
 	r.mu.Unlock()
-	if flows != nil {
-		flows.Wake()
+	if wake != nil {
+		wake.Wake()
 	}
 	return seen, err
 }
@@ -449,7 +515,7 @@ const (
 )
 
 // resequence takes the number of the message that comes next, which a peer
-// that has come back says first.
+// that has come back says first. If that is not a new one, our Ack was lost.
 func (r *resumable) resequence(id int64) error {
 	switch {
 	case !r.silent:
@@ -460,6 +526,7 @@ func (r *resumable) resequence(id int64) error {
 		return errors.New(highSequence)
 	}
 	r.silent, r.next = false, id
+	r.due = r.due || id <= r.received
 	return nil
 }
 

@@ -195,6 +195,7 @@ type station struct {
 	dialect dialect
 	records splitter
 	shaken  bool
+	ready   bool // the other end counts from the start
 	open    func()
 	hello   string // what it says first
 }
@@ -208,7 +209,7 @@ func (s *station) Receive(data []byte, _ bool) {
 func (s *station) record(record []byte) bool {
 	if !s.shaken {
 		s.shaken = true
-		s.resume.enable(s.dialect)
+		s.resume.enable(s.dialect, s.ready)
 		s.open()
 		return true
 	}
@@ -274,6 +275,7 @@ func newLine(t *testing.T, seed uint64) *line {
 func (l *line) dial(ctx context.Context, cl *parley.Client) (*parley.Session, error) {
 	opened := make(chan struct{})
 	here, there := l.station(protocol{manner: manner{client: true}}), l.station(protocol{})
+	here.ready = true
 	here.hello = `{"protocol":"json","version":2}` + "\x1e"
 	here.resume.left = func() { go l.again() }
 	here.session = cl.NewSession(here.resume, nil)

@@ -22,6 +22,7 @@ func newHub(limits parley.Limits, log *slog.Logger) *parley.Hub {
 	addStreams(hub)
 	addGroups(hub)
 	addVisitors(hub)
+	addNumbers(hub)
 	g := newGates()
 	g.add(hub)
 	addUploads(hub, g)

@@ -33,6 +33,10 @@ func (s *site) endpoints() []endpoint {
 		{path: "/signalr/hasty", hub: s.hub, options: signalr.Options{HandshakeTimeout: short}},
 		{path: "/signalr/impatient", hub: s.hub, options: signalr.Options{PollTimeout: time.Millisecond}},
 		{path: "/signalr/mute", hub: s.hub, options: signalr.Options{KeepAlive: -1}},
+		{path: "/signalr/stateful", hub: s.hub, options: signalr.Options{AllowStatefulReconnect: true}},
+		{path: "/signalr/stateful/brief", hub: s.hub, options: signalr.Options{
+			AllowStatefulReconnect: true, DetailedErrors: true, DisconnectTimeout: short, StatefulReconnectBuffer: 2000,
+		}},
 		{path: "/signalr/guarded", hub: s.hub, around: authorize},
 		{path: "/signalr/moved", hub: s.hub, options: signalr.Options{Redirect: redirect}},
 		{path: "/signalr/closed", hub: s.hub, options: signalr.Options{Redirect: refuse}},
