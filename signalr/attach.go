@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/internal/transport"
 	"github.com/parley-go/parley/wire"
 )
@@ -71,10 +70,6 @@ func (c *connection) pipe(socket wire.Pipe) wire.Pipe {
 
 // resume goes on with a connection whose WebSocket was lost, or is about to be.
 func (e *endpoint) resume(w http.ResponseWriter, r *http.Request, c *connection) {
-	if parley.UserOf(r.Context()) != c.resume.session.Conn().User() {
-		answer(w, http.StatusForbidden, "")
-		return
-	}
 	if e.again != nil && !e.again(w, r, c) {
 		return
 	}
