@@ -17,6 +17,14 @@
 // sends, and what a handler registered with on returns answers
 // [parley.Conn.Call].
 //
+// # Values
+//
+// JSON names the properties of structs in camelCase, as Microsoft's server does,
+// unless [Options.JSONNames] or a json tag says otherwise; MessagePack names
+// them as they are declared or tagged. Names are read without regard to case.
+// In MessagePack a []byte is binary and a [time.Time] a timestamp; what a type
+// says to encoding/json counts there, too.
+//
 // # Errors
 //
 // Callers see the sentences of Microsoft's server. A [parley.Error] is what a
