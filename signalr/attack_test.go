@@ -296,3 +296,26 @@ func TestBrokenProtocolEndsOneConnection(t *testing.T) {
 		good.wantAnswer(d)
 	})
 }
+
+// A client that goes in the middle of a message has not gone in peace.
+func TestAConnectionEndsInsideAMessage(t *testing.T) {
+	attacks(t, func(s *server, p *peer, d dialect) {
+		reason := make(chan error, 10)
+		s.hub.OnDisconnect(func(_ context.Context, _ *parley.Conn, err error) { reason <- err })
+		call, _ := calls(d)
+		p.deliver(call[:len(call)-1])
+		if err := p.conn.Close(websocket.StatusNormalClosure, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-reason; !errors.Is(err, parley.ErrProtocol) || !strings.Contains(err.Error(), "Connection terminated while reading a message.") {
+			t.Errorf("got %v", err)
+		}
+		p = s.speaking(d)
+		p.deliver(call)
+		p.wantAnswer(d)
+		p.conn.Close(websocket.StatusNormalClosure, "")
+		if err := <-reason; err != nil {
+			t.Errorf("after a whole message: got %v", err)
+		}
+	})
+}

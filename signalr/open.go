@@ -73,7 +73,12 @@ func (l *link) Heard() { l.session.Heard() }
 func (l *link) over() bool { return l.done }
 
 // Closed implements [wire.Receiver].
-func (l *link) Closed(err error) { l.session.Closed(err) }
+func (l *link) Closed(err error) {
+	if err == nil && l.records != nil && l.records.rest() {
+		err = failed(errors.New(cutShort()))
+	}
+	l.session.Closed(err)
+}
 
 // record takes one message and tells whether the next is wanted.
 func (l *link) record(record []byte) bool {
