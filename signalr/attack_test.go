@@ -55,7 +55,7 @@ func (p *peer) wantEnd(d dialect) {
 	var got message
 	if err == nil {
 		s := d.splitter(1 << 10)
-		err = s.add(m.Data, func(record []byte) bool { err = d.parse(record, &got); return false })
+		err = eachRecord(s, m.Data, func(record []byte) bool { err = d.parse(record, &got); return false })
 	}
 	if err != nil || got.typ != closing || !got.Bye.Failed {
 		p.t.Fatalf("got %q, %v, want a Close with an error", m.Data, err)
@@ -243,13 +243,13 @@ func TestCVE_2026_26130_WhatIsHeld(t *testing.T) {
 		s := c.d.splitter(limit)
 		whole := 0
 		none := func([]byte) bool { whole++; return true }
-		if err := s.add([]byte(c.head), none); err != nil {
+		if err := eachRecord(s, []byte(c.head), none); err != nil {
 			t.Fatal(err)
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		for range 100 { // what was promised is not made room for
-			if err := s.add([]byte(" "), none); err != nil {
+			if err := eachRecord(s, []byte(" "), none); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -258,21 +258,21 @@ func TestCVE_2026_26130_WhatIsHeld(t *testing.T) {
 			t.Errorf("%s: 100 bytes that came have cost %d", c.d.Name(), got)
 		}
 		for range limit - len(c.head) - 101 {
-			if err := s.add([]byte(" "), none); err != nil {
+			if err := eachRecord(s, []byte(" "), none); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if whole > 0 || !s.rest() {
 			t.Errorf("%s: one byte before the limit: %d messages, rest: %t", c.d.Name(), whole, s.rest())
 		}
-		last := s.add([]byte(" "), none)
+		last := eachRecord(s, []byte(" "), none)
 		if c.d.Binary() { // ends there
 			if last != nil || whole != 1 || s.rest() {
 				t.Errorf("at the limit: %v, %d messages, rest: %t", last, whole, s.rest())
 			}
 			continue
 		}
-		last = s.add([]byte(" "), none)
+		last = eachRecord(s, []byte(" "), none)
 		if last == nil || !strings.Contains(last.Error(), "maximum message size of 32768B") || s.rest() {
 			t.Errorf("beyond the limit: %v, rest: %t", last, s.rest())
 		}

@@ -20,11 +20,10 @@ type clientLink struct {
 	// owned by the reading loop; refusal by others once shaken is closed
 	shaking *records // cuts the handshake off; nil when that is done
 	records splitter
-	each    func(record []byte) bool // is l.record
-	over    bool                     // nothing more is wanted
-	bye     *wire.Goodbye            // what the server said on leaving
-	settled bool                     // shaken is closed
-	refusal error                    // why there is no connection
+	over    bool          // nothing more is wanted
+	bye     *wire.Goodbye // what the server said on leaving
+	settled bool          // shaken is closed
+	refusal error         // why there is no connection
 
 	left   atomic.Bool   // the server has said goodbye, and reads nothing any more
 	asked  bool          // owned by the flusher: the handshake was requested
@@ -33,7 +32,6 @@ type clientLink struct {
 
 func newClientLink(v *visit) *clientLink {
 	l := &clientLink{visit: v, shaking: &records{limit: v.o.MaxMessageBytes}, shaken: make(chan struct{})}
-	l.each = l.record
 	l.rewind()
 	return l
 }
@@ -83,9 +81,7 @@ func (l *clientLink) Receive(data []byte, _ bool) {
 		return
 	}
 	l.session.Heard() // whatever it is
-	if err := l.records.add(data, l.each); err != nil {
-		l.broken(err)
-	}
+	l.cut(data)
 	l.settle(l.farewell())
 }
 
@@ -101,21 +97,35 @@ func (l *clientLink) farewell() error {
 	return errors.New(l.bye.Reason)
 }
 
-func (l *clientLink) record(record []byte) bool {
+// cut takes the messages that data completes.
+func (l *clientLink) cut(data []byte) {
+	for len(data) > 0 && !l.over {
+		record, rest, err := l.records.next(data)
+		if err != nil {
+			l.broken(err)
+		}
+		if record == nil {
+			return
+		}
+		l.record(record)
+		data = rest
+	}
+}
+
+func (l *clientLink) record(record []byte) {
 	var m message
 	if err := l.speaks.parse(record, &m); err != nil {
 		l.broken(err)
-		return false
+		return
 	}
 	if !l.admits(&m) {
-		return !l.over
+		return
 	}
 	if m.Kind == wire.Close {
 		l.bye, l.over = &m.Bye, true
 		l.left.Store(true)
 	}
 	l.session.Receive(&m.Message)
-	return !l.over
 }
 
 // admits tells whether the session is to see a message.

@@ -18,18 +18,18 @@ type connection struct {
 
 	// fixed after construction
 	endpoint *endpoint
-	id       string     // public
-	token    string     // secret; empty: it skipped the negotiation, and nobody can name it
-	stateful bool       // stateful reconnect was granted
-	expires  time.Time  // when it is too late for a transport
-	resume   *resumable // set while a WebSocket attaches; nil: the connection ends with it
+	id       string        // public
+	token    string        // secret; empty: it skipped the negotiation, and nobody can name it
+	expires  time.Duration // when it is too late for a transport, since the endpoint was made
+	resume   *resumable    // set while a WebSocket attaches; nil: the connection ends with it
+	stateful bool          // stateful reconnect was granted
 
-	mu    sync.Mutex
-	state state
-	user  string     // who negotiated, or came first
+	// guarded by mu
 	kind  Transports // of the transport; 0 until one has come
-	posts poster     // the transport, if it is one that needs POSTs
-	inlet *inlet     // nil until there was a POST
+	state state
+	mu    sync.Mutex
+	user  string // who negotiated, or came first
+	inlet *inlet // nil unless there were POSTs, or may be
 }
 
 type state uint8
@@ -113,7 +113,9 @@ func (c *connection) activate(pipe wire.Pipe) bool {
 		return false
 	}
 	c.state = active
-	c.posts, _ = pipe.(poster)
+	if posts, ok := pipe.(poster); ok {
+		c.makeInlet().pipe = posts
+	}
 	c.inlet.open()
 	return true
 }
@@ -153,10 +155,10 @@ func (c *connection) leave() {
 func (c *connection) transport() (kind Transports, pipe poster) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == ended {
+	if c.state == ended || c.inlet == nil {
 		return c.kind, nil
 	}
-	return c.kind, c.posts
+	return c.kind, c.inlet.pipe
 }
 
 // isOf tells whether a request of user may belong to the connection: that of

@@ -9,30 +9,10 @@ type frames struct {
 	part  []byte // of the message that has begun; nil when none has
 }
 
-// add implements [splitter]. Records are without their length.
-func (s *frames) add(data []byte, each func(record []byte) bool) error {
-	for len(data) > 0 {
-		record, rest, err := s.next(data)
-		if err != nil {
-			s.part = nil
-			return err
-		}
-		if record == nil {
-			return nil
-		}
-		data = rest
-		if !each(record) {
-			return nil
-		}
-	}
-	return nil
-}
-
 // rest implements [splitter].
 func (s *frames) rest() bool { return s.part != nil }
 
-// next takes bytes up to the end of the first record, and returns what is
-// behind it. The record is nil, not empty, when data does not end it.
+// next implements [splitter]. Records are without their length.
 func (s *frames) next(data []byte) (record, rest []byte, err error) {
 	if s.part == nil {
 		head, size, err := s.size(data)
@@ -50,7 +30,10 @@ func (s *frames) next(data []byte) (record, rest []byte, err error) {
 		s.part = append(s.part, data[0])
 		head, size, err = s.size(s.part)
 	}
-	if err != nil || size == 0 {
+	if err != nil {
+		s.part = nil
+	}
+	if size == 0 {
 		return nil, nil, err
 	}
 	n := min(size-len(s.part), len(data))

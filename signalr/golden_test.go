@@ -186,7 +186,7 @@ func (g *golden) shake(t *testing.T, data []byte) (rest []byte) {
 func tellAll(t *testing.T, p dialect, data []byte) (all []string) {
 	t.Helper()
 	s := p.splitter(1 << 20)
-	err := s.add(data, func(record []byte) bool {
+	err := eachRecord(s, data, func(record []byte) bool {
 		var m message
 		if err := p.parse(record, &m); err != nil {
 			t.Errorf("%q: %v", record, err)

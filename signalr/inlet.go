@@ -15,7 +15,10 @@ import (
 type inlet struct {
 	turn  chan struct{} // has an element while one of them enters
 	ready chan struct{} // closed once they need not wait for a transport any more
-	early []byte        // guarded by the connection's mu: what has come before it
+
+	// guarded by the connection's mu
+	early []byte // what has come before the transport
+	pipe  poster // the transport, if it is one that needs POSTs
 }
 
 // open ends the wait for a transport. The caller holds the connection's mu.
@@ -63,13 +66,19 @@ func (c *connection) inlets() (*inlet, error) {
 	if c.kind == WebSockets {
 		return nil, errSocket
 	}
+	in := c.makeInlet()
+	if c.state == active || c.state == ended {
+		in.open()
+	}
+	return in, nil
+}
+
+// makeInlet is for those who hold mu.
+func (c *connection) makeInlet() *inlet {
 	if c.inlet == nil {
 		c.inlet = &inlet{turn: make(chan struct{}, 1), ready: make(chan struct{})}
-		if c.state == active || c.state == ended {
-			c.inlet.open()
-		}
 	}
-	return c.inlet, nil
+	return c.inlet
 }
 
 // take lets a body in, after those that came before.
@@ -155,10 +164,10 @@ func (c *connection) keep(in *inlet, piece []byte) (pipe poster, kept bool, err 
 	switch {
 	case c.state == ended:
 		return nil, false, transport.ErrGone
-	case c.state == active && c.posts == nil:
+	case c.state == active && in.pipe == nil:
 		return nil, false, errSocket
 	case c.state == active:
-		return c.posts, false, nil
+		return in.pipe, false, nil
 	}
 	size := c.endpoint.o.InputBuffer
 	if c.state == attaching || len(in.early)+len(piece) > size || !c.endpoint.table.reserve(len(piece), 64*size) {
@@ -170,7 +179,7 @@ func (c *connection) keep(in *inlet, piece []byte) (pipe poster, kept bool, err 
 
 // await waits for the transport.
 func (c *connection) await(ctx context.Context, in *inlet) error {
-	late := time.NewTimer(time.Until(c.expires))
+	late := time.NewTimer(c.expires - time.Since(c.endpoint.start))
 	defer late.Stop()
 	select {
 	case <-in.ready:

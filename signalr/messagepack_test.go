@@ -222,7 +222,7 @@ func TestFramesAreCutWhereverReadsEnd(t *testing.T) {
 		var got []string
 		for chunk := range slices.Chunk(stream, size) {
 			chunk = bytes.Clone(chunk)
-			if err := s.add(chunk, func(r []byte) bool { got = append(got, string(r)); return true }); err != nil {
+			if err := eachRecord(&s, chunk, func(r []byte) bool { got = append(got, string(r)); return true }); err != nil {
 				t.Fatalf("reads of %d bytes: %v", size, err)
 			}
 			clear(chunk) // the transport uses its buffer again
@@ -253,7 +253,7 @@ func TestFrameLimitSlides(t *testing.T) {
 		n := 0
 		var err error
 		for _, read := range c.reads {
-			if err = s.add(unhex(t, read), func([]byte) bool { n++; return true }); err != nil {
+			if err = eachRecord(&s, unhex(t, read), func([]byte) bool { n++; return true }); err != nil {
 				break
 			}
 		}
@@ -269,7 +269,7 @@ func TestFrameLimitSlides(t *testing.T) {
 func TestFramesStopWhenNoMoreAreWanted(t *testing.T) {
 	s := frames{limit: 100}
 	n := 0
-	err := s.add([]byte{1, 1, 1, 2, 1, 3}, func([]byte) bool { n++; return n < 2 })
+	err := eachRecord(&s, []byte{1, 1, 1, 2, 1, 3}, func([]byte) bool { n++; return n < 2 })
 	if n != 2 || err != nil || s.rest() {
 		t.Errorf("got %d records, %v, rest %t; want 2", n, err, s.rest())
 	}
@@ -298,7 +298,7 @@ func FuzzFrames(f *testing.F) {
 		cut := func(size int) (got [][]byte, rest bool, err error) {
 			s := frames{limit: int(limit)}
 			for chunk := range slices.Chunk(stream, size) {
-				if err = s.add(chunk, func(r []byte) bool { got = append(got, bytes.Clone(r)); return true }); err != nil {
+				if err = eachRecord(&s, chunk, func(r []byte) bool { got = append(got, bytes.Clone(r)); return true }); err != nil {
 					break
 				}
 			}

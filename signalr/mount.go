@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/internal/replay"
@@ -42,6 +43,7 @@ type endpoint struct {
 	table     table
 	budget    *replay.Budget
 	log       *slog.Logger
+	start     time.Time
 
 	// serve puts what the endpoint is for on the pipe of a connection that r has
 	// brought. An error means that there is nothing to be served any more.
@@ -53,11 +55,11 @@ type endpoint struct {
 }
 
 func newEndpoint(o *Options) *endpoint {
-	e := &endpoint{o: o.withDefaults(), log: slog.Default()}
+	e := &endpoint{o: o.withDefaults(), log: slog.Default(), start: time.Now()}
 	e.words.detailed = e.o.DetailedErrors
 	e.budget = replay.NewBudget(e.o.ReconnectBudget)
 	e.available = offer(e.o.Transports)
-	e.table.limit = e.o.MaxNegotiations
+	e.table.limit, e.table.start = e.o.MaxNegotiations, e.start
 	e.http = transport.Options{
 		Origins:           e.o.Origins,
 		InsecureAnyOrigin: e.o.InsecureAnyOrigin,

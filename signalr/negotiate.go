@@ -70,7 +70,7 @@ func (e *endpoint) negotiated(r *http.Request, version int, stateful bool) *conn
 		id:       parley.NewID(),
 		stateful: stateful && e.o.AllowStatefulReconnect && e.o.Transports.has(WebSockets),
 		user:     parley.UserOf(r.Context()),
-		expires:  time.Now().Add(e.o.DisconnectTimeout),
+		expires:  time.Since(e.start) + e.o.DisconnectTimeout,
 	}
 	c.token = c.id
 	if version > 0 {

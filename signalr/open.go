@@ -14,7 +14,7 @@ import (
 
 // serve begins the session of a connection.
 func (h *hubEndpoint) serve(c *connection, r *http.Request, pipe wire.Pipe) (receiver, error) {
-	l := &link{hub: h, shaking: &records{limit: h.o.MaxMessageBytes}, transport: pipe.Transport()}
+	l := &link{hub: h, shaking: &records{limit: h.o.MaxMessageBytes}}
 	var err error
 	l.session, err = h.hub.NewSession(r, pipe, &parley.SessionOptions{
 		ID:               c.id,
@@ -35,18 +35,16 @@ func (h *hubEndpoint) serve(c *connection, r *http.Request, pipe wire.Pipe) (rec
 // the stream into messages.
 type link struct {
 	// fixed before the first message
-	hub       *hubEndpoint
-	session   *parley.Session
-	transport string
-	resume    *resumable   // nil: the connection ends with its transport
-	proof     *credentials // nil unless they end, or may be renewed
+	hub     *hubEndpoint
+	session *parley.Session
+	resume  *resumable   // nil: the connection ends with its transport
+	proof   *credentials // nil unless they end, or may be renewed
 
 	// owned by the reading loop
 	shaking *records // cuts the handshake off; nil when that is done
 	dialect dialect  // what the client has chosen
 	records splitter
-	each    func(record []byte) bool // is l.record
-	done    bool                     // nothing more is wanted
+	done    bool // nothing more is wanted
 }
 
 // Receive implements [wire.Receiver]. Text and binary frames are the same to
@@ -55,11 +53,16 @@ func (l *link) Receive(data []byte, _ bool) {
 	if l.shaking != nil && !l.done {
 		data = l.shake(data)
 	}
-	if l.done || len(data) == 0 {
-		return
-	}
-	if err := l.records.add(data, l.each); err != nil {
-		l.broken(err)
+	for len(data) > 0 && !l.done {
+		record, rest, err := l.records.next(data)
+		if err != nil {
+			l.broken(err)
+		}
+		if record == nil {
+			return
+		}
+		l.record(record)
+		data = rest
 	}
 }
 
@@ -80,20 +83,19 @@ func (l *link) Closed(err error) {
 	l.session.Closed(err)
 }
 
-// record takes one message and tells whether the next is wanted.
-func (l *link) record(record []byte) bool {
+// record takes one message.
+func (l *link) record(record []byte) {
 	m := messages.Get().(*message)
 	defer m.free()
 	if err := l.dialect.parse(record, m); err != nil {
 		l.broken(err)
-		return false
+		return
 	}
 	if !l.admits(m) {
-		return !l.done
+		return
 	}
 	l.done = m.Kind == wire.Close
 	l.session.Receive(&m.Message)
-	return !l.done
 }
 
 // admits tells whether the session is to see a message.
@@ -135,12 +137,12 @@ func (l *link) shake(data []byte) (rest []byte) {
 	if request == nil {
 		return nil
 	}
-	d, version, refusal, err := l.hub.checkHandshake(request, l.transport)
+	d, version, refusal, err := l.hub.checkHandshake(request, l.session.Conn().Transport())
 	if err != nil {
 		l.refuse(refusal, err)
 		return nil
 	}
-	l.shaking, l.dialect, l.records, l.each = nil, d, d.splitter(l.hub.o.MaxMessageBytes), l.record
+	l.shaking, l.dialect, l.records = nil, d, d.splitter(l.hub.o.MaxMessageBytes)
 	l.open(version)
 	return rest
 }
@@ -151,7 +153,7 @@ func (l *link) open(version int) {
 	if resumes {
 		l.resume.enable(l.dialect, false)
 	}
-	l.session.Open(l.hub.openings[manners{l.dialect, l.transport == "polling", resumes}])
+	l.session.Open(l.hub.openings[manners{l.dialect, l.session.Conn().Transport() == "polling", resumes}])
 }
 
 // newestVersion is that of the hub protocol. resumableVersion is 1 with

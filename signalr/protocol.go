@@ -38,10 +38,11 @@ type dialect interface {
 // splitter cuts a stream of bytes into records. It belongs to the reading loop
 // of one connection.
 type splitter interface {
-	// add takes the next bytes and hands up each record that they complete,
-	// valid during the call, until each returns false. The error is that of a
-	// record which is too long or malformed; nothing more may be added then.
-	add(data []byte, each func(record []byte) bool) error
+	// next takes bytes up to the end of the first record, and returns what is
+	// behind it. The record, which is nil rather than empty when data does not
+	// end it, is valid until data changes. The error is that of a record which
+	// is too long or malformed; nothing more may follow then.
+	next(data []byte) (record, rest []byte, err error)
 
 	// rest tells whether a record has begun and not ended.
 	rest() bool

@@ -25,7 +25,7 @@ func BenchmarkParse(b *testing.B) {
 				b.Fatal(err)
 			}
 			var record []byte
-			if err := p.splitter(1000).add(data, func(r []byte) bool { record = r; return true }); err != nil {
+			if err := eachRecord(p.splitter(1000), data, func(r []byte) bool { record = r; return true }); err != nil {
 				b.Fatal(err)
 			}
 			b.SetBytes(int64(len(data)))

@@ -326,7 +326,7 @@ func fuzzMessage(t *testing.T, p dialect, data []byte) {
 		return
 	}
 	s, whole := p.splitter(len(written)), 0
-	err = s.add(written, func(record []byte) bool {
+	err = eachRecord(s, written, func(record []byte) bool {
 		whole++
 		return p.parse(record, &again) == nil
 	})

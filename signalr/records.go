@@ -16,23 +16,7 @@ type records struct {
 	part  []byte // of the message that has begun; nil when none has
 }
 
-// add implements [splitter]. Records are without their separator.
-func (s *records) add(data []byte, each func(record []byte) bool) error {
-	for len(data) > 0 {
-		record, rest, err := s.next(data)
-		if record == nil || err != nil {
-			return err
-		}
-		data = rest
-		if !each(record) {
-			return nil
-		}
-	}
-	return nil
-}
-
-// next takes bytes up to the end of the first record, and returns what is
-// behind it. The record is nil, not empty, when data does not end it.
+// next implements [splitter]. Records are without their separator.
 func (s *records) next(data []byte) (record, rest []byte, err error) {
 	n := bytes.IndexByte(data, separator)
 	if n < 0 {

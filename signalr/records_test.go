@@ -15,7 +15,7 @@ func TestRecordsAreCutWhereverFramesEnd(t *testing.T) {
 		var got []string
 		for chunk := range slices.Chunk([]byte(stream), size) {
 			chunk = bytes.Clone(chunk)
-			err := s.add(chunk, func(r []byte) bool { got = append(got, string(r)); return true })
+			err := eachRecord(&s, chunk, func(r []byte) bool { got = append(got, string(r)); return true })
 			if err != nil {
 				t.Fatalf("frames of %d bytes: %v", size, err)
 			}
@@ -49,7 +49,7 @@ func TestRecordLimitSlides(t *testing.T) {
 		n := 0
 		var err error
 		for _, frame := range c.frames {
-			if err = s.add([]byte(raw(frame)), func([]byte) bool { n++; return true }); err != nil {
+			if err = eachRecord(&s, []byte(raw(frame)), func([]byte) bool { n++; return true }); err != nil {
 				break
 			}
 		}
@@ -65,7 +65,7 @@ func TestRecordLimitSlides(t *testing.T) {
 func TestRecordsStopWhenNoMoreAreWanted(t *testing.T) {
 	s := records{limit: 100}
 	n := 0
-	err := s.add([]byte(raw("1␞2␞3␞")), func([]byte) bool { n++; return n < 2 })
+	err := eachRecord(&s, []byte(raw("1␞2␞3␞")), func([]byte) bool { n++; return n < 2 })
 	if n != 2 || err != nil {
 		t.Errorf("got %d records, %v; want 2", n, err)
 	}
@@ -81,7 +81,7 @@ func FuzzRecords(f *testing.F) {
 		var got [][]byte
 		var err error
 		for chunk := range slices.Chunk(stream, int(size)+1) {
-			if err = s.add(chunk, func(r []byte) bool { got = append(got, bytes.Clone(r)); return true }); err != nil {
+			if err = eachRecord(&s, chunk, func(r []byte) bool { got = append(got, bytes.Clone(r)); return true }); err != nil {
 				break
 			}
 		}
@@ -99,4 +99,17 @@ func FuzzRecords(f *testing.F) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	})
+}
+
+// eachRecord hands up the records that data completes, until each returns
+// false.
+func eachRecord(s splitter, data []byte, each func(record []byte) bool) error {
+	for len(data) > 0 {
+		record, rest, err := s.next(data)
+		if record == nil || err != nil || !each(record) {
+			return err
+		}
+		data = rest
+	}
+	return nil
 }

@@ -201,7 +201,7 @@ type station struct {
 }
 
 func (s *station) Receive(data []byte, _ bool) {
-	if err := s.records.add(data, s.record); err != nil {
+	if err := eachRecord(s.records, data, s.record); err != nil {
 		s.broken(err)
 	}
 }

@@ -10,7 +10,10 @@ import (
 // transport, which they do for a bounded time, and those that have one. It
 // needs no timer, as whoever looks clears out what has expired.
 type table struct {
-	limit int          // fixed after construction: of those that wait
+	// fixed after construction
+	limit int       // of those that wait
+	start time.Time // what the connections' times count from
+
 	early atomic.Int64 // bytes that POSTs have brought for those that wait
 
 	mu      sync.Mutex
@@ -23,7 +26,7 @@ type table struct {
 // connection, which may end much earlier.
 type deadline struct {
 	token string
-	at    time.Time
+	at    time.Duration
 }
 
 // add lets a negotiated connection wait, unless too many do.
@@ -45,8 +48,8 @@ func (t *table) add(c *connection) bool {
 
 // expire forgets the connections that have waited too long.
 func (t *table) expire() {
-	now := time.Now()
-	for len(t.order) > 0 && !now.Before(t.order[0].at) {
+	now := time.Since(t.start)
+	for len(t.order) > 0 && now >= t.order[0].at {
 		token := t.order[0].token
 		if old := t.entries[token]; old != nil && old.expire() {
 			delete(t.entries, token)

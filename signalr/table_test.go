@@ -8,8 +8,8 @@ import (
 )
 
 func TestConnectionThatEndsEarlyIsNotKept(t *testing.T) {
-	table := table{limit: 2}
-	c := &connection{endpoint: &endpoint{}, token: "secret", expires: time.Now().Add(time.Hour)}
+	table := table{limit: 2, start: time.Now()}
+	c := &connection{endpoint: &endpoint{}, token: "secret", expires: time.Hour}
 	kept := weak.Make(c)
 	if !table.add(c) {
 		t.Fatal("there is no room")
