@@ -2,6 +2,7 @@
 
 SHELL       := bash
 FUZZTIME    ?= 30s
+SOAK        ?= 300
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # A checkout without usable version control must still build.
@@ -19,7 +20,7 @@ JAVA := interop/java/target/installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check test-go test-node test-browser test-autobahn autobahn test-peers peers test-clients interop-all lint bench fuzz fmt
+.PHONY: help demo test check test-go test-node test-browser test-autobahn autobahn test-peers peers test-clients interop-all soak lint bench fuzz fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +66,9 @@ interop-all: $(PYTHON) $(JAVA) test-node test-browser ## Run every unmodified cl
 	@scripts/signalr-clients python
 	@scripts/signalr-clients java
 	@scripts/signalr-clients room
+
+soak: $(CLIENTS) $(PYTHON) ## Let SignalR clients come and go for SOAK seconds (300), and look for what they leave behind
+	@scripts/signalr-clients soak $(SOAK)
 
 lint: check ## Run vet and staticcheck in every module
 	go run $(STATICCHECK) work

@@ -15,6 +15,9 @@ PROTOCOLS = {"json": JSONProtocol, "messagepack": MessagepackProtocol}
 # Errors are what the tests are about; they need no log.
 logging.getLogger("pysignalr").setLevel(logging.CRITICAL)
 
+# The tests run asyncio in its debug mode, which tells of a busy machine.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
+
 
 class HubFailure(Exception):
     """What the hub answers a call that failed."""

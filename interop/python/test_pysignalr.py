@@ -135,6 +135,15 @@ class Scenarios:
             "The client attempted to invoke the non-streaming 'echo' method with a streaming invocation.",
             client.stream("echo", 1))
 
+    async def test_uploads(self):
+        client = self.client()
+        sums = client.hears("sum")
+        await self.start(client)
+        async with client.client.client_stream("tellSum") as upload:
+            for i in range(1, 101):
+                await upload.send(i)
+        self.assertEqual(await several(sums, 1), [[5050]])
+
     async def test_the_hub_asks_the_client_answers(self):
         client = self.client()
 

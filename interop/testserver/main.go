@@ -90,6 +90,7 @@ func (s *site) mux() *http.ServeMux {
 	mux.HandleFunc("POST /ask", s.ask)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /debug/goroutines", countGoroutines)
+	mux.HandleFunc("GET /debug/state", s.state)
 	return mux
 }
 

@@ -32,6 +32,7 @@ func (s *site) endpoints() []endpoint {
 		}},
 		{path: "/signalr/hasty", hub: s.hub, options: signalr.Options{HandshakeTimeout: short}},
 		{path: "/signalr/impatient", hub: s.hub, options: signalr.Options{PollTimeout: time.Millisecond}},
+		{path: "/signalr/brief", hub: s.hub, options: signalr.Options{DisconnectTimeout: 10 * short, AllowStatefulReconnect: true}},
 		{path: "/signalr/mute", hub: s.hub, options: signalr.Options{KeepAlive: -1}},
 		{path: "/signalr/stateful", hub: s.hub, options: signalr.Options{AllowStatefulReconnect: true}},
 		{path: "/signalr/stateful/brief", hub: s.hub, options: signalr.Options{

@@ -39,7 +39,7 @@ final class Server {
 
   /** Ends the server, which is to leave nothing behind and to have met no data race. */
   void stop() throws Exception {
-    process.destroy();
+    process.toHandle().destroy(); // Process.destroy would close the log, too
     if (!process.waitFor(20, TimeUnit.SECONDS)) {
       process.destroyForcibly();
       throw new IOException("the server does not end:\n" + log);
