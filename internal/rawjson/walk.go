@@ -47,9 +47,8 @@ func (w *Walker) More(bracket byte) bool {
 
 // Name reads the name of a field, without its quotes and escapes.
 func (w *Walker) Name() []byte {
-	start := w.c.at
 	if w.c.next() == '"' {
-		start = w.c.at
+		start := w.c.at
 		if w.c.text() {
 			name := w.c.b[start:w.c.at]
 			if w.c.take(':') {
