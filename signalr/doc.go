@@ -1,6 +1,8 @@
 // Package signalr lets the unmodified clients of ASP.NET Core SignalR take
-// part in a hub. @microsoft/signalr is tested; the .NET, Java and Swift clients
-// speak the same protocol and are not.
+// part in a hub, over WebSockets, server-sent events and long polling, in JSON
+// and MessagePack. Tested are the clients for JavaScript, from @aspnet/signalr
+// 1.0 to @microsoft/signalr 10, for Java, two for Python, and this package's
+// own; those for .NET and Swift speak the same protocol and are not.
 //
 //	mux := http.NewServeMux()
 //	signalr.Mount(mux, "/chat", hub, nil)
@@ -13,17 +15,32 @@
 //	await c.invoke("say", "lobby", "hi")
 //
 // invoke and send reach the hub's handlers by name, without regard to case;
-// stream reaches those that answer with a stream; on receives what the hub
+// stream reaches those that answer with a stream; a Subject that a call brings
+// is an iter.Seq2 among the handler's arguments; on receives what the hub
 // sends, and what a handler registered with on returns answers
 // [parley.Conn.Call].
 //
-// # Values
+// # Who connects
 //
-// JSON names the properties of structs in camelCase, as Microsoft's server does,
-// unless [Options.JSONNames] or a json tag says otherwise; MessagePack names
-// them as they are declared or tagged. Names are read without regard to case.
-// In MessagePack a []byte is binary and a [time.Time] a timestamp; what a type
-// says to encoding/json counts there, too.
+// HTTP middleware around the endpoint decides who a client is
+// ([parley.WithUser]) and until when ([parley.WithExpiry]); [Token] reads what
+// clients send. [Options.CloseOnExpiry] and [Options.EnableRefresh] say what
+// becomes of a connection whose time is over.
+//
+// # A lost WebSocket
+//
+// With [Options.AllowStatefulReconnect], a client that asks for it goes on over
+// a new WebSocket where the last one was cut: nothing is lost or doubled, and
+// the hub does not notice. Without, a client that reconnects is a new
+// connection.
+//
+// # A client
+//
+// [NewClient] makes a client in Go. It speaks as the client for JavaScript does,
+// and is tested with this package's server.
+//
+// [NewConnHandler] serves connections that have no hub protocol, as
+// MapConnectionHandler does.
 //
 // # Errors
 //
@@ -37,10 +54,15 @@
 // A message may have 32 KiB, a handshake may take 15 s, and a client that has
 // begun to ping is closed when it has not been heard of for 30 s. A
 // negotiation nobody connects with is forgotten after 15 s, and there are at
-// most 65,536 of them. [Options] has them all.
+// most 65,536 of them. Stateful reconnect may keep 100,000 bytes for a
+// connection, and 64 MiB for all of an endpoint. [Options] has them all; what
+// may wait for a client, and how many calls it may have, is for the Limits of
+// the hub.
 //
 // # Limitations
 //
-// Paths depend on case, which ASP.NET's do not.
-// docs/protocols/signalr.md lists what works.
+// Paths depend on case, which ASP.NET's do not. There are no hub protocols but
+// json and messagepack. A connection lives on one node, also when it is lost
+// and resumed; so several nodes need sticky sessions, unless clients skip the
+// negotiation. docs/protocols/signalr.md lists what works.
 package signalr
