@@ -47,12 +47,13 @@ type Limits struct {
 	QueueBytes, QueueMessages int
 	// Parallelism is how many calls of one connection run at a time; streams,
 	// calls that bring streams, and handlers that have asked a client with
-	// their own ctx do not count. The default, 1, keeps a connection's calls in
-	// order.
+	// their own ctx do not count, up to Streams of them. The default, 1, keeps
+	// a connection's calls in order.
 	Parallelism int
 	// WaitingCalls and WaitingBytes bound the calls of one connection that
 	// wait for their turn. At the limit its pipe is not read until half of
-	// them are done. The defaults are 256 and 1 MiB.
+	// them are done. While it is asked something, four times as many may wait,
+	// for its answer comes behind them. The defaults are 256 and 1 MiB.
 	WaitingCalls, WaitingBytes int
 	// Streams bounds the streams that one connection runs at a time, and those
 	// that its calls have brought. The default is 64 of each.

@@ -21,6 +21,7 @@ type dispatch struct {
 	bytes      int     // of the waiting calls
 	workers    int     // places that are taken, of Limits.Parallelism
 	beside     int     // goroutines that run calls without a place
+	asking     int     // calls of this side that wait for the peer's answer
 	active     []*Call // running or waiting, that have an ID
 	lent       *Call   // what the goroutine that receives is to begin with
 	loan       uint32  // counts the goroutines that were lent
@@ -121,10 +122,37 @@ func (d *dispatch) find(id string) *Call {
 	return nil
 }
 
-// crowded tells whether the pipe should pause.
+// crowded tells whether the pipe should pause. While the peer is asked
+// something, more may wait: its answer comes behind its calls.
 func (d *dispatch) crowded() bool {
-	l := &d.session.core.limits
-	return len(d.waiting.all()) >= l.WaitingCalls || d.bytes >= l.WaitingBytes
+	l, factor := &d.session.core.limits, 1
+	if d.asking > 0 {
+		factor = 4
+	}
+	return len(d.waiting.all()) >= factor*l.WaitingCalls || d.bytes >= factor*l.WaitingBytes
+}
+
+// ask notes that the peer is asked something, until the function it returns is
+// called.
+func (d *dispatch) ask() (answered func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asking++
+	if d.paused && !d.crowded() {
+		d.paused = false
+		d.session.pause(false)
+	}
+	return d.answered
+}
+
+func (d *dispatch) answered() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asking--
+	if !d.paused && d.crowded() {
+		d.paused = true
+		d.session.pause(true)
+	}
 }
 
 // work runs c, and then what waits. loan is that of a goroutine that was lent,
@@ -201,11 +229,13 @@ func (d *dispatch) shift(loan uint32) *Call {
 }
 
 // yield gives back the place of a call that goes on: it waits for its client,
-// whose answer may come behind other calls. The next may run meanwhile.
+// whose answer may come behind other calls. The next may run meanwhile, unless
+// as many run without a place as may.
 func (d *dispatch) yield(c *Call) {
+	c.entry.waits(d.session.core.start)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if c.yielded || c.besides() {
+	if c.yielded || c.besides() || d.beside >= d.session.core.limits.Streams {
 		return
 	}
 	c.yielded = true

@@ -223,10 +223,17 @@ func (e *entry) took(d time.Duration, start time.Time) {
 		return
 	}
 	if slow*rareRuns > runs {
-		e.until.Store(int64(time.Since(start) + careTime))
+		e.waits(start)
 	}
 	e.runs.Store(0)
 	e.slows.Store(0)
+}
+
+// waits notes that the handler takes its time. e may be nil.
+func (e *entry) waits(start time.Time) {
+	if e != nil {
+		e.until.Store(int64(time.Since(start) + careTime))
+	}
 }
 
 func (e *entry) slow(start time.Time) bool {

@@ -518,6 +518,7 @@ func (s *Session) call(ctx context.Context, name string, args []any) (wire.Args,
 	if c := callOf(ctx); c != nil {
 		c.session.calls.yield(c)
 	}
+	defer s.calls.ask()()
 	w, err := s.begin(ctx, wire.Call, name, args)
 	if err != nil {
 		return wire.Args{}, err

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,6 +233,41 @@ func TestAskingGivesUpThePlace(t *testing.T) {
 		if !<-done {
 			t.Error("the answer did not arrive")
 		}
+	})
+}
+
+// A client that never answers does not make the hub run ever more of its calls.
+func TestAskingIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := newRoom(t, &parley.HubOptions{Limits: parley.Limits{Streams: 4, WaitingCalls: 8}})
+		running, most := 0, 0
+		var mu sync.Mutex
+		hub.Handle("wait", parley.Func(func(ctx context.Context, c *parley.Conn) error {
+			mu.Lock()
+			running++
+			most = max(most, running)
+			mu.Unlock()
+			err := c.Call(ctx, "never", nil)
+			mu.Lock()
+			running--
+			mu.Unlock()
+			return err
+		}))
+		cl := parleytest.Dial(t, hub, &parleytest.Options{Client: &parley.ClientOptions{Limits: parley.Limits{Streams: 1000}}})
+		over := make(chan struct{})
+		cl.Handle("never", parley.Func(func() { <-over }))
+		for range 100 {
+			if err := cl.Send(t.Context(), "wait"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if mu.Lock(); most != 5 { // four without a place, one with
+			t.Errorf("%d calls ran at a time, want 5", most)
+		}
+		mu.Unlock()
+		close(over)
+		synctest.Wait()
 	})
 }
 
