@@ -1,6 +1,7 @@
 """PyPI's pysignalr against a hub."""
 
 import asyncio
+import json
 import unittest
 
 from pysignalr.exceptions import AuthorizationError, ServerError
@@ -195,8 +196,19 @@ class Scenarios:
         await self.start(client)
         me = await client.call("me")
         self.assertEqual((me["user"], me["header"], me["cookie"]), ("ann", "yes", "for-ann"))
+        self.assertEqual(await client.call("headerOf", "X-Test"), "yes")  # its calls have them, too
         await client.call("page", "ann", "psst")
         self.assertEqual(await several(paged, 1), [["psst"]])
+
+    async def test_negotiations_lead_elsewhere_with_a_token_for_there(self):
+        client = await self.connected("/signalr/moved?name=Ann")
+        there = json.loads(await client.call("describe"))
+        self.assertEqual((there["path"], there["user"], there["query"]["name"]), ("/signalr/guarded", "ann", "Ann"))
+
+    async def test_a_negotiation_that_is_refused_says_why(self):
+        with self.assertRaises(ServerError) as caught:
+            await within(self.client("/signalr/closed").client.run())
+        self.assertEqual(caught.exception.message, str({"error": "Closed for today."}))
 
     async def test_without_a_token_it_stays_outside(self):
         with self.assertRaises(AuthorizationError):

@@ -1,9 +1,12 @@
 """PyPI's signalrcore against a hub, in every way it can connect."""
 
 import contextlib
+import json
+import time
 import unittest
 import urllib.error
 
+from signalrcore.hub.errors import HubError
 from signalrcore.subject import Subject
 
 from core_client import EVENTS, POLLING, WEBSOCKET, CoreClient, HubFailure
@@ -14,7 +17,7 @@ server = None
 
 def setUpModule():
     global server
-    server = Server("--keepalive", "500ms")  # the client sees its own end of a WebSocket when something arrives
+    server = Server("--keepalive", "500ms", "--idle", "4s")  # the client sees its own end of a WebSocket when something arrives
 
 
 def tearDownModule():
@@ -171,6 +174,7 @@ class Scenarios:
         paged = client.hears("paged")
         me = client.call("me")
         self.assertEqual((me["user"], me["header"]), ("ann", "yes"))
+        self.assertEqual(client.call("headerOf", "X-Test"), "yes")  # its calls have them, too
         client.call("page", "ann", "psst")
         self.assertEqual(paged.counts(1), [["psst"]])
 
@@ -182,6 +186,22 @@ class Scenarios:
 
 
 class WebSocketJSON(Scenarios, unittest.TestCase):
+    def test_negotiations_lead_elsewhere_with_a_token_for_there(self):
+        client = self.connected("/signalr/moved?name=Ann")
+        there = json.loads(client.call("describe"))
+        self.assertEqual((there["path"], there["user"], there["query"]["name"]), ("/signalr/guarded", "ann", "Ann"))
+
+    def test_a_negotiation_that_is_refused_says_why(self):
+        with self.assertRaises(HubError) as caught:
+            self.client("/signalr/closed").connection.start()
+        self.assertEqual(str(caught.exception), "Closed for today.")
+
+    def test_pings_of_both_sides_keep_a_quiet_connection(self):
+        client = self.connected(reconnect={"type": "raw", "keep_alive_interval": 1})
+        time.sleep(6)  # half as long again as the hub waits for a client
+        self.assertEqual(client.call("echo", "still here"), "still here")
+        self.assertEqual(client.closed.items + client.reconnected.items, [])
+
     def test_without_negotiation(self):
         client = self.connected(skip_negotiation=True)
         self.assertEqual(client.call("echo", "hi"), "hi")

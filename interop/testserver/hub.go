@@ -58,6 +58,7 @@ func addMethods(hub *parley.Hub) {
 	hub.Handle("tell", parley.Func(tell))
 	hub.Handle("burst", parley.Func(burst))
 	hub.Handle("me", parley.Func(me))
+	hub.Handle("headerOf", parley.HandlerFunc(headerOf))
 }
 
 // person has names that protocols may write in their own way.

@@ -23,6 +23,15 @@ func addGroups(hub *parley.Hub) {
 	}))
 }
 
+// headerOf answers with a header of the call itself.
+func headerOf(_ context.Context, call *parley.Call) error {
+	var name string
+	if err := call.Scan(&name); err != nil {
+		return err
+	}
+	return call.Reply(call.Headers()[name])
+}
+
 // me tells a client how the hub sees it.
 func me(c *parley.Conn) map[string]string {
 	r := c.Request()

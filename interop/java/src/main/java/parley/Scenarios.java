@@ -33,6 +33,9 @@ final class Scenarios {
   }
 
   void run(Checks all) throws InterruptedException {
+    if (transport == TransportEnum.WEBSOCKETS) {
+      all.check(named + ": connects without negotiation", this::skipsNegotiation);
+    }
     all.check(named + ": connects", this::connects);
     all.check(named + ": results come back as they went", this::results);
     all.check(named + ": large messages", this::largeMessages);
@@ -52,6 +55,8 @@ final class Scenarios {
     all.check(named + ": a message over the limit closes with an error", this::oversize);
     all.check(named + ": who is refused gets the reason", this::refused);
     all.check(named + ": tokens and headers", this::tokens);
+    all.check(named + ": negotiations lead elsewhere, with a token for there", this::redirected);
+    all.check(named + ": a negotiation that is refused says why", this::refusedNegotiation);
     all.check(named + ": without a token it stays outside", this::noToken);
     all.check(named + ": pings of both sides keep a quiet connection", this::pings);
   }
@@ -77,6 +82,12 @@ final class Scenarios {
     client.close();
     equal(client.closed.counts(1), List.of(Optional.empty()));
     equal(client.connection.getConnectionState(), HubConnectionState.DISCONNECTED);
+  }
+
+  private void skipsNegotiation() {
+    try (Client client = client("/signalr", builder -> builder.shouldSkipNegotiate(true)).start()) {
+      equal(client.call(String.class, "echo", "hi"), "hi");
+    }
   }
 
   private void results() {
@@ -304,6 +315,19 @@ final class Scenarios {
       client.call("page", "ann", "psst");
       equal(paged.counts(1), List.of("psst"));
     }
+  }
+
+  private void redirected() {
+    try (Client client = client("/signalr/moved?name=Ann", options -> {}).start()) {
+      Map<String, String> me = client.me();
+      equal(List.of(me.get("user"), me.get("name")), List.of("ann", "Ann"));
+      equal(client.call(String.class, "describe").contains("\"path\":\"/signalr/guarded\""), true);
+    }
+  }
+
+  private void refusedNegotiation() {
+    Client client = client("/signalr/closed", options -> {});
+    failsWith(RuntimeException.class, "Closed for today.", client::start);
   }
 
   private void noToken() {
