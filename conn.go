@@ -38,7 +38,8 @@ func (c *Conn) Hub() *Hub { return c.hub }
 func (c *Conn) User() string { return c.user }
 
 // Request is the HTTP request that opened the connection, or that has renewed
-// its credentials, without its body: a copy at each call.
+// its credentials, without its body and the Sec-WebSocket fields: a copy at
+// each call.
 func (c *Conn) Request() *http.Request { return c.request.Load().request() }
 
 // Transport names the transport of the moment, such as "websocket".

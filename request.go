@@ -13,6 +13,7 @@ import (
 
 // keptRequest is the HTTP request of a connection without its body, in as
 // little memory as a string of its head: most connections never ask for it.
+// What only the handshake of a WebSocket needs is left out.
 type keptRequest struct {
 	ctx    context.Context // nil when only package net/http has put values into it: server, and what head has
 	server *http.Server
@@ -21,7 +22,10 @@ type keptRequest struct {
 	full   *http.Request // in place of head, for one that is more than its head
 }
 
-const headSeparator = "\x00" // occurs in no part of a head
+const (
+	headSeparator = "\x00" // occurs in no part of a head
+	sameURI       = "\x01" // stands for a RequestURI that is the URL
+)
 
 // keep takes what is needed of r. Its context lives on without r's end.
 func keep(r *http.Request) *keptRequest {
@@ -35,9 +39,16 @@ func keep(r *http.Request) *keptRequest {
 	if server, addr, ok := bare(r.Context()); ok {
 		k.ctx, k.server, local = nil, server, addr.String()
 	}
+	at, uri := r.URL.String(), r.RequestURI
+	if uri == at {
+		uri = sameURI
+	}
 	parts := make([]string, 0, 8+2*len(r.Header))
-	parts = append(parts, r.Method, r.Proto, r.Host, r.RemoteAddr, r.RequestURI, r.Pattern, r.URL.String(), local)
+	parts = append(parts, r.Method, r.Proto, r.Host, r.RemoteAddr, uri, r.Pattern, at, local)
 	for name, values := range r.Header {
+		if strings.HasPrefix(name, "Sec-Websocket-") { // of no use behind the handshake
+			continue
+		}
 		for _, v := range values {
 			parts = append(parts, name, v)
 		}
@@ -75,6 +86,9 @@ func (k *keptRequest) request() *http.Request {
 	r := &http.Request{
 		Method: parts[0], Proto: parts[1], Host: parts[2], RemoteAddr: parts[3], RequestURI: parts[4], Pattern: parts[5],
 		Header: make(http.Header), Body: http.NoBody, TLS: k.tls,
+	}
+	if r.RequestURI == sameURI {
+		r.RequestURI = parts[6]
 	}
 	r.ProtoMajor, r.ProtoMinor, _ = http.ParseHTTPVersion(r.Proto)
 	var err error
