@@ -1,4 +1,4 @@
-// Starts the programs under test: the demo, and the small server in testserver.
+// Starts the programs under test: the demo, the small server in testserver, the example of a moved hub.
 
 import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -40,6 +40,11 @@ export async function startDemo({ listen = '127.0.0.1:0', args = [] } = {}) {
 /** startTestserver starts interop/testserver on a free port of 127.0.0.1. */
 export async function startTestserver({ listen = '127.0.0.1:0', args = [] } = {}) {
   return start(await build('testserver', 'interop/testserver'), ['--listen', listen, ...args], /^testserver: (http:\/\/\S+)$/)
+}
+
+/** startMigration starts examples/migration on a free port of 127.0.0.1. Its url is that of the hub. */
+export async function startMigration() {
+  return start(await build('migration', 'examples/migration'), ['-listen', '127.0.0.1:0'], /^chat: (http:\/\/\S+)$/)
 }
 
 async function start(binary, args, announcement) {
