@@ -35,7 +35,11 @@ func (camelCase) Name() string { return "json in camelCase" }
 
 // Marshal implements [wire.Codec].
 func (camelCase) Marshal(values ...any) (wire.Args, error) {
-	var buf []byte
+	if len(values) == 0 {
+		return wire.Args{}, nil
+	}
+	const usual = 64
+	buf := make([]byte, 0, usual)
 	ends := make([]int, 0, 8) // on the stack: the buffer may move as it grows
 	for _, v := range values {
 		var err error

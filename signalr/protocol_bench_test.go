@@ -29,13 +29,15 @@ func BenchmarkParse(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.SetBytes(int64(len(data)))
-			b.ReportAllocs()
-			for b.Loop() {
-				var got message
-				if err := p.parse(record, &got); err != nil {
-					b.Fatal(err)
+			var got message
+			measure(b, func() {
+				for range b.N {
+					got = message{Message: wire.Message{Args: wire.Args{Values: got.Args.Values[:0]}}}
+					if err := p.parse(record, &got); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
+			})
 		})
 	}
 }
@@ -44,12 +46,13 @@ func BenchmarkAppend(b *testing.B) {
 	for _, p := range []dialect{protocol{}, packed{}} {
 		b.Run(p.Name(), func(b *testing.B) {
 			m := invocation200(b, p)
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := p.Append(nil, &m); err != nil {
-					b.Fatal(err)
+			measure(b, func() {
+				for range b.N {
+					if _, err := p.Append(nil, &m); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
+			})
 		})
 	}
 }
@@ -62,12 +65,13 @@ func BenchmarkValues(b *testing.B) {
 	for name, p := range map[string]dialect{"camelCase": protocol{}, "asDeclared": protocol{names: AsDeclared}, "messagepack": packed{}} {
 		for kind, values := range map[string][]any{"simple": {"lobby", 42, true}, "struct": {said{"ann", 5}}} {
 			b.Run(name+"/"+kind+"/write", func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					if _, err := p.Codec().Marshal(values...); err != nil {
-						b.Fatal(err)
+				measure(b, func() {
+					for range b.N {
+						if _, err := p.Codec().Marshal(values...); err != nil {
+							b.Fatal(err)
+						}
 					}
-				}
+				})
 			})
 			args, err := p.Codec().Marshal(values...)
 			if err != nil {
@@ -78,14 +82,15 @@ func BenchmarkValues(b *testing.B) {
 				into = []any{new(said)}
 			}
 			b.Run(name+"/"+kind+"/read", func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					for i := range into {
-						if err := p.Codec().Unmarshal(args, i, into[i]); err != nil {
-							b.Fatal(err)
+				measure(b, func() {
+					for range b.N {
+						for i := range into {
+							if err := p.Codec().Unmarshal(args, i, into[i]); err != nil {
+								b.Fatal(err)
+							}
 						}
 					}
-				}
+				})
 			})
 		}
 	}

@@ -52,7 +52,8 @@ func (Codec) Marshal(values ...any) (wire.Args, error) {
 		return wire.Args{}, nil
 	}
 	a := wire.Args{Values: make([][]byte, len(values))}
-	var w writer
+	const usual = 64
+	w := writer{b: make([]byte, 0, usual)}
 	ends := make([]int, 0, 8) // on the stack: the buffer may move as it grows
 	for _, v := range values {
 		if err := w.any(v); err != nil {

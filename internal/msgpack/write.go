@@ -74,7 +74,12 @@ func (w *writer) value(v reflect.Value) error {
 	if w.depth++; w.depth > maxWritten {
 		return errCycle
 	}
-	defer func() { w.depth-- }()
+	err := w.nested(v)
+	w.depth--
+	return err
+}
+
+func (w *writer) nested(v reflect.Value) error {
 	if k := v.Kind(); k == reflect.Interface || k == reflect.Pointer {
 		if v.IsNil() {
 			w.b = msgp.AppendNil(w.b)
@@ -192,7 +197,7 @@ func (w *writer) mapping(v reflect.Value) error {
 		w.b = msgp.AppendNil(w.b)
 		return nil
 	}
-	write, err := w.keys(v.Type())
+	form, err := keyForm(v.Type())
 	if err != nil {
 		return err
 	}
@@ -209,7 +214,7 @@ func (w *writer) mapping(v reflect.Value) error {
 	})
 	w.b = msgp.AppendMapHeader(w.b, uint32(len(entries)))
 	for i := range entries {
-		write(&entries[i])
+		w.key(&entries[i], form)
 		if err := w.value(entries[i].value); err != nil {
 			return err
 		}
@@ -217,18 +222,30 @@ func (w *writer) mapping(v reflect.Value) error {
 	return nil
 }
 
-// keys tells how the keys of a map are written.
-func (w *writer) keys(t reflect.Type) (write func(*entry), err error) {
+// keyForm is the kind that stands for how the keys of a map are written: a
+// string, an int or a uint.
+func keyForm(t reflect.Type) (reflect.Kind, error) {
 	key := t.Key()
 	switch k := key.Kind(); {
 	case k == reflect.String || key.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
-		return func(e *entry) { w.text(e.key) }, nil
+		return reflect.String, nil
 	case k >= reflect.Int && k <= reflect.Int64:
-		return func(e *entry) { w.b = msgp.AppendInt64(w.b, e.n) }, nil
+		return reflect.Int, nil
 	case k >= reflect.Uint && k <= reflect.Uintptr:
-		return func(e *entry) { w.b = msgp.AppendUint64(w.b, e.u) }, nil
+		return reflect.Uint, nil
 	}
-	return nil, &json.UnsupportedTypeError{Type: t}
+	return 0, &json.UnsupportedTypeError{Type: t}
+}
+
+func (w *writer) key(e *entry, form reflect.Kind) {
+	switch form {
+	case reflect.String:
+		w.text(e.key)
+	case reflect.Int:
+		w.b = msgp.AppendInt64(w.b, e.n)
+	case reflect.Uint:
+		w.b = msgp.AppendUint64(w.b, e.u)
+	}
 }
 
 // read takes a key apart.
