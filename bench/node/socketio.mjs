@@ -29,7 +29,7 @@ io.on("connection", (socket) => {
 
 createInterface({ input: process.stdin })
   .on("line", (command) => {
-    if (command === "collect") globalThis.gc();
+    if (command !== "memory") globalThis.gc();
     console.log(JSON.stringify({ Heap: process.memoryUsage().heapUsed }));
   })
   .on("close", () => process.exit(0));

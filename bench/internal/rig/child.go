@@ -62,11 +62,23 @@ func (c *child) stop() error {
 }
 
 // memory asks the server for its memory, after a collection if collect is set.
-func (c *child) memory(collect bool) (m servers.Memory, err error) {
-	command := "memory\n"
+func (c *child) memory(collect bool) (servers.Memory, error) {
 	if collect {
-		command = "collect\n"
+		return c.ask("collect\n")
 	}
+	return c.ask("memory\n")
+}
+
+// settle has the server give back what it does not need, and returns what is resident
+// then.
+func (c *child) settle() (int, error) {
+	if _, err := c.ask("settle\n"); err != nil {
+		return 0, err
+	}
+	return c.resident()
+}
+
+func (c *child) ask(command string) (m servers.Memory, err error) {
 	if _, err := io.WriteString(c.in, command); err != nil {
 		return m, err
 	}

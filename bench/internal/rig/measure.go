@@ -98,6 +98,10 @@ func measureIdle(c *Case, server string, p *child) (s Sample, err error) {
 	if err != nil {
 		return s, err
 	}
+	settled, err := p.settle()
+	if err != nil {
+		return s, err
+	}
 	many, err := load.Open(p.address, "/", c.Conns, c.script(server))
 	if err != nil {
 		return s, err
@@ -111,9 +115,14 @@ func measureIdle(c *Case, server string, p *child) (s Sample, err error) {
 		return s, err
 	}
 	memoryNow, err := p.memory(true)
+	if err != nil {
+		return s, err
+	}
+	settledNow, err := p.settle()
 	per := func(now, before uint64) float64 { return (float64(now) - float64(before)) / float64(c.Conns) }
 	return Sample{
 		Resident:   per(uint64(residentNow), uint64(resident)),
+		Settled:    per(uint64(settledNow), uint64(settled)),
 		Heap:       per(memoryNow.Heap, memory.Heap),
 		Stack:      per(memoryNow.Stack, memory.Stack),
 		Goroutines: per(uint64(memoryNow.Goroutines), uint64(memory.Goroutines)),

@@ -121,7 +121,8 @@ var sections = []section{
 	{"permessage-deflate", "Echo of 1 KiB of JSON over 100 connections, without context takeover (`fresh`) and with it where the server grants it: CPU per message.",
 		regexp.MustCompile(`^deflate/`), []view{ratioTo(gws), costs, {"Bytes of an answer", answerBytes}, {"Server and client at work, %", atWork}}},
 	{"Idle connections", "`takeover`: after four compressed messages of 1 KiB each.", regexp.MustCompile(`^idle/`),
-		[]view{{"Resident bytes per connection", figureOf(Resident, "%.0f")}, {"Live heap, bytes per connection", figureOf(Heap, "%.0f")},
+		[]view{{"Resident bytes per connection, at once", figureOf(Resident, "%.0f")}, {"Resident bytes per connection, settled", figureOf(Settled, "%.0f")},
+			{"Live heap, bytes per connection", figureOf(Heap, "%.0f")},
 			{"Goroutines and bytes of stack per connection", stacks}}},
 	{"Beside a busy goroutine", "Median latency of an echo.", regexp.MustCompile(`^busy/`),
 		[]view{{"Ratio to floor-net", ratioOf(Median, floorNet)}, {"Median and 99th percentile", latency}}},
@@ -137,7 +138,8 @@ var sections = []section{
 	{"System calls of a hub", "For each invocation.", regexp.MustCompile(`^hub/calls/`),
 		[]view{{"", figureOf(SysCalls, "%.2f")}}},
 	{"Idle connections of a hub", "After one call each, in a group.", regexp.MustCompile(`^hub/idle/`),
-		[]view{{"Resident bytes per connection", figureOf(Resident, "%.0f")}, beyond("Resident bytes beyond a bare WebSocket", Resident, "%.0f"),
+		[]view{{"Resident bytes per connection, at once", figureOf(Resident, "%.0f")}, beyond("At once, beyond a bare WebSocket", Resident, "%.0f"),
+			{"Resident bytes per connection, settled", figureOf(Settled, "%.0f")}, beyond("Settled, beyond a bare WebSocket", Settled, "%.0f"),
 			{"Live heap, bytes per connection", figureOf(Heap, "%.0f")}, {"Goroutines and bytes of stack per connection", stacks}}},
 }
 

@@ -153,7 +153,7 @@ func (c *Case) line(r Run) string {
 	s := r.Sample
 	switch c.Kind {
 	case Idle:
-		return fmt.Sprintf("%6.0f B resident, %6.0f B heap", s.Resident, s.Heap)
+		return fmt.Sprintf("%6.0f B resident, %6.0f B settled, %6.0f B heap", s.Resident, s.Settled, s.Heap)
 	case Busy:
 		return fmt.Sprintf("median %v, p99 %v", s.Median.Round(time.Microsecond), s.P99.Round(time.Microsecond))
 	case Calls:

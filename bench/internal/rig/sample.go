@@ -18,9 +18,9 @@ type Sample struct {
 	Allocs     float64 // objects allocated for each message; negative: unknown
 	Answer     float64 // bytes of an answer on the wire
 
-	Resident, Heap, Stack, Goroutines float64       // bytes, or number, for each idle connection
-	Median, P99                       time.Duration // latency
-	Calls                             float64       // system calls for each message
+	Resident, Settled, Heap, Stack, Goroutines float64       // bytes, or number, for each idle connection
+	Median, P99                                time.Duration // latency
+	Calls                                      float64       // system calls for each message
 }
 
 // meter takes the server's account at both ends of a window.

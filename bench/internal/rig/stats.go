@@ -17,6 +17,7 @@ type Metric struct {
 var (
 	CPU      = Metric{"CPU", func(s Sample) float64 { return s.CPU }}
 	Resident = Metric{"resident memory", func(s Sample) float64 { return s.Resident }}
+	Settled  = Metric{"resident memory, settled", func(s Sample) float64 { return s.Settled }}
 	Heap     = Metric{"live heap", func(s Sample) float64 { return s.Heap }}
 	Median   = Metric{"median latency", func(s Sample) float64 { return float64(s.Median) }}
 	SysCalls = Metric{"system calls", func(s Sample) float64 { return s.Calls }}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"time"
 )
@@ -23,8 +24,9 @@ type Memory struct {
 }
 
 // Process is how a server runs as a child of the rig: it prints "listening ADDRESS",
-// answers each line "memory" or "collect" on its standard input by its [Memory] in
-// JSON, the latter after a collection, and ends when its input does.
+// answers each line "memory", "collect" or "settle" on its standard input by its
+// [Memory] in JSON, the second after a collection, the third after it has also given
+// back what it does not need, and ends when its input does.
 type Process struct {
 	Options
 	Server  string
@@ -72,6 +74,8 @@ func (p *profile) control() error {
 			if err := p.heap(); err != nil {
 				return err
 			}
+		case "settle":
+			debug.FreeOSMemory()
 		case "memory":
 		default:
 			return fmt.Errorf("servers: unknown command %q", in.Text())
