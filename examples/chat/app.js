@@ -1,4 +1,4 @@
-import { choose } from '/web/dialects.js'
+import { choose, chooseTransport } from '/web/dialects.js'
 import { pane } from './pane.js'
 
 const form = document.querySelector('#where')
@@ -8,12 +8,12 @@ name.value = address.searchParams.get('name') ?? sessionStorage.getItem('name') 
 room.value = address.searchParams.get('room') ?? 'lobby'
 
 let end = () => {}
-let dialect
+let dialect, transport
 
 function enter() {
   end()
   sessionStorage.setItem('name', name.value)
-  end = pane(document.querySelector('#pane'), { dialect, name: name.value, room: room.value, large: true })
+  end = pane(document.querySelector('#pane'), { dialect, transport, name: name.value, room: room.value, large: true })
 }
 
 form.onsubmit = event => {
@@ -21,7 +21,11 @@ form.onsubmit = event => {
   enter()
 }
 
-choose(document.querySelector('.switch'), chosen => {
+choose(document.querySelector('#via'), chosen => {
   dialect = chosen
+  transport = chooseTransport(document.querySelector('#transport'), dialect, other => {
+    transport = other
+    enter()
+  })
   enter()
 })

@@ -13,7 +13,7 @@ function element(tag, attributes, ...children) {
 }
 
 /** pane fills host with a client and returns a function that ends it. With missing, it only says what that is. */
-export function pane(host, { dialect, name, room, large = false, missing = '' }) {
+export function pane(host, { dialect, transport, name, room, large = false, missing = '' }) {
   const who = element('span', { 'data-testid': 'who' })
   const log = element('ol', {
     class: 'log', role: 'log', 'aria-live': 'polite', 'aria-label': `What ${name} hears`, tabindex: '0', 'data-testid': 'log',
@@ -44,12 +44,12 @@ export function pane(host, { dialect, name, room, large = false, missing = '' })
     return () => {}
   }
 
-  const connection = open(dialect, { name, room })
+  const connection = open(dialect, { name, room, transport })
   const ask = () => connection.call('who', room).then(names => { who.textContent = names.join(', ') }, () => {})
   connection.on('said', (from, text) => write('said', element('b', {}, from), ': ' + text))
   connection.on('joined', name => { write('notice', `${name} joined`); ask() })
   connection.on('left', name => { write('notice', `${name} left`); ask() })
-  show(root, connection)
+  show(root, connection, state => { if (state === 'connected') ask() }) // what was heard before could not be answered
 
   form.onsubmit = async event => {
     event.preventDefault()

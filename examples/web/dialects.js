@@ -11,17 +11,21 @@
 
 export const dialects = { websocket: 'WebSocket', eventsource: 'EventSource', socketio: 'Socket.IO', signalr: 'SignalR' }
 
+/** What may carry a dialect that has several transports; without a choice its client takes the first that works. */
+export const transports = { signalr: { WebSockets: 'WebSockets', ServerSentEvents: 'Server-Sent Events', LongPolling: 'Long polling' } }
+
 /** available tells which dialects this server can serve: {websocket: true, …}. */
 export async function available() {
   const npm = await fetch('/npm/status').then(r => r.json()).catch(() => ({}))
   return { websocket: true, eventsource: true, socketio: !!npm.socketio, signalr: !!npm.signalr }
 }
 
-/** open connects, and goes on trying until it is closed. at is where the app's hub is mounted. */
-export function open(dialect, { at = '', name = '', room = '' } = {}) {
+/** open connects, and goes on trying until it is closed. at is where the app's hub is mounted; transport is a key of
+    transports[dialect], or empty. */
+export function open(dialect, { at = '', name = '', room = '', transport = '' } = {}) {
   const query = new URLSearchParams(Object.entries({ name, room }).filter(([, value]) => value))
   const connection = { websocket: OverWebSocket, eventsource: OverEventSource, socketio: OverSocketIO, signalr: OverSignalR }[dialect]
-  return new connection(at, query)
+  return new connection(at, query, transport)
 }
 
 class Connection {
@@ -270,20 +274,21 @@ class OverSignalR extends Connection {
   #events = []
   #timer
 
-  constructor(at, query) {
+  constructor(at, query, transport) {
     super()
-    load('/npm/signalr.min.js').then(() => this.#start(at, query), err => this.turn('closed', err.message))
+    this.carrier = ['@microsoft/signalr', transports.signalr[transport]].filter(Boolean).join(', ')
+    load('/npm/signalr.min.js').then(() => this.#start(at, query, transport), err => this.turn('closed', err.message))
   }
 
-  #start(at, query) {
+  #start(at, query, transport) {
     if (this.state === 'closed') return
     const hub = this.hub = new window.signalR.HubConnectionBuilder()
-      .withUrl(at + '/hub/signalr?' + query)
+      .withUrl(at + '/hub/signalr?' + query, { transport: window.signalR.HttpTransportType[transport] })
       .withAutomaticReconnect({ nextRetryDelayInMilliseconds: retry => pause(retry.previousRetryCount) })
       .configureLogging(window.signalR.LogLevel.None)
       .build()
     hub.onreconnecting(() => this.turn('reconnecting'))
-    hub.onreconnected(() => this.turn('connected', '@microsoft/signalr'))
+    hub.onreconnected(() => this.turn('connected', this.carrier))
     hub.onclose(err => this.turn('closed', err?.message))
     for (const event of this.#events) this.listen(event)
     this.#connect(0)
@@ -294,7 +299,7 @@ class OverSignalR extends Connection {
     if (this.state === 'closed') return
     try {
       await this.hub.start()
-      this.turn('connected', '@microsoft/signalr')
+      this.turn('connected', this.carrier)
     } catch {
       this.turn('reconnecting')
       this.#timer = setTimeout(() => this.#connect(attempt + 1), pause(attempt))
@@ -330,22 +335,12 @@ class OverSignalR extends Connection {
     choice is kept in the page's address, ?via=signalr. */
 export async function choose(fieldset, use) {
   const there = await available()
-  const address = new URL(location)
-  const wanted = address.searchParams.get('via')
+  const wanted = new URL(location).searchParams.get('via')
   const chosen = there[wanted] ? wanted : 'websocket'
   for (const [dialect, label] of Object.entries(dialects)) {
-    const radio = Object.assign(document.createElement('input'), {
-      type: 'radio', name: 'via', value: dialect, checked: dialect === chosen, disabled: !there[dialect],
-    })
-    radio.dataset.testid = `via-${dialect}`
-    radio.onchange = () => {
-      address.searchParams.set('via', dialect)
-      history.replaceState(null, '', address)
-      use(dialect)
-    }
-    const line = document.createElement('label')
-    line.append(radio, label)
+    const line = radio('via', dialect, label, dialect === chosen, () => use(dialect))
     if (!there[dialect]) {
+      line.querySelector('input').disabled = true
       line.append(Object.assign(document.createElement('small'), { textContent: 'needs npm: run make demo' }))
     }
     fieldset.append(line)
@@ -353,12 +348,42 @@ export async function choose(fieldset, use) {
   use(chosen)
 }
 
-/** show writes a connection's state into an element's data-state, and the .state and .detail inside it. */
-export function show(element, connection) {
+/** chooseTransport fills a fieldset with the transports of a dialect, and hides it where there is no choice. It returns
+    the one chosen, ?transport=LongPolling, and calls use when there is another. */
+export function chooseTransport(fieldset, dialect, use) {
+  const all = { '': 'The first that works', ...transports[dialect] }
+  const wanted = new URL(location).searchParams.get('transport') ?? ''
+  const chosen = wanted in all ? wanted : ''
+  fieldset.hidden = !transports[dialect]
+  fieldset.replaceChildren(fieldset.querySelector('legend'),
+    ...Object.entries(all).map(([transport, label]) => radio('transport', transport, label, transport === chosen, () => use(transport))))
+  return chosen
+}
+
+/** radio is a button that keeps what it stands for in the page's address. */
+function radio(name, value, label, checked, use) {
+  const input = Object.assign(document.createElement('input'), { type: 'radio', name, value, checked })
+  input.dataset.testid = `${name}-${value || 'any'}`
+  input.onchange = () => {
+    const address = new URL(location)
+    if (value) address.searchParams.set(name, value)
+    else address.searchParams.delete(name)
+    history.replaceState(null, '', address)
+    use()
+  }
+  const line = document.createElement('label')
+  line.append(input, label)
+  return line
+}
+
+/** show writes a connection's state into an element's data-state, and the .state and .detail inside it, and then tells
+    it to use. */
+export function show(element, connection, use = () => {}) {
   const write = (state, detail) => {
     element.dataset.state = state
     element.querySelector('.state').textContent = state
     if (detail) element.querySelector('.detail').textContent = detail
+    use(state)
   }
   write(connection.state, connection.detail)
   connection.onstate = write

@@ -11,13 +11,14 @@ before(async () => { [browser, demo] = await Promise.all([launch(), startDemo()]
 after(() => Promise.all([browser?.close(), demo?.stop()]))
 
 /** enter opens the page, chooses a dialect, a name and a room, and joins. */
-async function enter(t, dialect, name, room, options) {
+async function enter(t, dialect, name, room, { transport, ...options } = {}) {
   const page = await open(t, browser, `${demo.url}/chat/`, options)
   await connected(page)
   await page.getByTestId('name').fill(name)
   await page.getByTestId('room').fill(room)
   await page.getByTestId('join').click()
   await page.getByTestId(`via-${dialect}`).check()
+  if (transport) await page.getByTestId(`transport-${transport}`).check()
   await connected(page, `pane-${dialect}`)
   const pane = page.getByTestId(`pane-${dialect}`)
   await page.waitForFunction(([pane, name]) => pane.querySelector('[data-testid="who"]').innerText.includes(name),
@@ -52,6 +53,43 @@ dialects.forEach((dialect, i) => {
     await noticed(ann.pane, 'Ben', 'left')
     await here(ann.page, ann.pane, 'Ann')
   })
+})
+
+const transports = { WebSockets: 'WebSockets', ServerSentEvents: 'Server-Sent Events', LongPolling: 'Long polling' }
+
+for (const [transport, label] of Object.entries(transports)) {
+  test(`a conversation by SignalR's ${label}`, async t => {
+    const room = `room-${transport}`
+    const ann = await enter(t, 'signalr', 'Ann', room, { transport })
+    const ben = await enter(t, 'websocket', 'Ben', room)
+    await ann.pane.getByText(`@microsoft/signalr, ${label}`).waitFor()
+    await here(ann.page, ann.pane, 'Ann', 'Ben')
+    await say(ann.pane, 'Hi')
+    await say(ben.pane, 'Hi, Ann')
+    assert.equal((await said(ann.pane, 2)).length, 2)
+    assert.deepEqual(await said(ann.pane, 2), await said(ben.pane, 2))
+    await picture(ann.page, `chat-signalr-${transport}`)
+
+    await ann.page.getByTestId('via-socketio').check()
+    await noticed(ben.pane, 'Ann', 'left')
+    await ann.page.getByTestId('via-signalr').check()
+    await ann.page.reload() // the address keeps the choice
+    await ann.page.getByTestId(`transport-${transport}`).and(ann.page.locator(':checked')).waitFor()
+    await connected(ann.page, 'pane-signalr')
+  })
+}
+
+test('SignalR changes its transport in the middle of a conversation', async t => {
+  const { page, pane } = await enter(t, 'signalr', 'Ann', 'changing')
+  const ben = await enter(t, 'socketio', 'Ben', 'changing')
+  for (const transport of [...Object.keys(transports), 'any']) {
+    await page.getByTestId(`transport-${transport}`).check()
+    await connected(page, 'pane-signalr')
+    await say(pane, `now by ${transport}`)
+  }
+  assert.deepEqual((await said(ben.pane, 4)).map(line => line.split(' ').at(-1)), [...Object.keys(transports), 'any'])
+  await page.getByTestId('via-websocket').check()
+  await page.getByTestId('transports').waitFor({ state: 'hidden' })
 })
 
 test('the switch carries a conversation from client to client', async t => {
@@ -114,7 +152,7 @@ test('an empty line is not sent, a long one is', async t => {
 })
 
 test('the chat fits a phone and a dark room', async t => {
-  const small = await enter(t, 'eventsource', 'Ann', 'phone', phone)
+  const small = await enter(t, 'signalr', 'Ann', 'phone', { ...phone, transport: 'ServerSentEvents' })
   await say(small.pane, 'Hi from a phone, with a word that is long: ' + 'a'.repeat(120))
   await said(small.pane, 1)
   await fitsItsWidth(small.page)

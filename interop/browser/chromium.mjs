@@ -31,18 +31,16 @@ export async function open(t, browser, url, { mayComplain = false, ...options } 
   context.setDefaultTimeout(15_000)
   const page = await context.newPage()
   const complaints = []
-  const answered = new Set()
   let leaving = false
   page.on('console', message => !leaving && ['error', 'warning'].includes(message.type()) && complaints.push(`console: ${message.text()}`))
   page.on('pageerror', err => complaints.push(`script: ${err.stack}`))
   page.on('response', response => {
-    if (response.ok()) answered.add(response.request())
-    else complaints.push(`response: ${response.status()} ${response.url()}`)
+    if (response.status() >= 400) complaints.push(`response: ${response.status()} ${response.url()}`)
   })
   page.on('requestfailed', request => {
     const { errorText } = request.failure()
-    // An answer whose rest the page did not want, such as an event stream that it closed, has not failed.
-    if (leaving || (answered.has(request) && errorText === 'net::ERR_ABORTED')) return
+    // What the page itself gave up has not failed: the rest of an event stream, a poll that waits.
+    if (leaving || errorText === 'net::ERR_ABORTED') return
     complaints.push(`request: ${request.url()} ${errorText}`)
   })
   page.leave = async () => {
