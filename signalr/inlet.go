@@ -40,7 +40,10 @@ func (e *endpoint) post(w http.ResponseWriter, r *http.Request) {
 	if c == nil {
 		return
 	}
-	err := c.take(w, r)
+	answered, err := c.take(w, r)
+	if answered {
+		return
+	}
 	var over *http.MaxBytesError
 	switch {
 	case err == nil:
@@ -81,20 +84,22 @@ func (c *connection) makeInlet() *inlet {
 	return c.inlet
 }
 
-// take lets a body in, after those that came before.
-func (c *connection) take(w http.ResponseWriter, r *http.Request) error {
+// take lets a body in, after those that came before. Of a handshake, the last is
+// handed up when the answer has left: @microsoft/signalr trips over a refusal that
+// comes before it knows that its POST has arrived.
+func (c *connection) take(w http.ResponseWriter, r *http.Request) (answered bool, err error) {
 	in, err := c.inlets()
 	if err != nil {
-		return err
+		return false, err
 	}
 	limit := c.endpoint.o.MaxPostBytes
 	if r.ContentLength > limit {
-		return &http.MaxBytesError{Limit: limit}
+		return false, &http.MaxBytesError{Limit: limit}
 	}
 	select {
 	case in.turn <- struct{}{}:
 	case <-r.Context().Done():
-		return r.Context().Err()
+		return false, r.Context().Err()
 	}
 	defer func() { <-in.turn }()
 	rc := http.NewResponseController(w)
@@ -105,10 +110,19 @@ func (c *connection) take(w http.ResponseWriter, r *http.Request) error {
 		rc.SetReadDeadline(time.Now().Add(pieceTimeout)) // where unsupported, net/http's own stands
 		n, err := fill(body, piece)
 		if err != nil && err != io.EOF {
-			return err
+			return false, err
 		}
-		if brought := c.bring(r.Context(), in, piece[:n]); brought != nil || err == io.EOF {
-			return brought
+		taken := func() {}
+		if err == io.EOF {
+			taken = func() {
+				answered = true
+				w.Header().Set("Content-Length", "0")
+				answer(w, http.StatusOK, "")
+				rc.Flush() // a client that has gone needs no answer
+			}
+		}
+		if brought := c.bring(r.Context(), in, piece[:n], taken); brought != nil || err == io.EOF {
+			return answered, brought
 		}
 	}
 }
@@ -137,8 +151,9 @@ func fill(body io.Reader, piece []byte) (n int, err error) {
 	return n, err
 }
 
-// bring hands up a piece, or keeps it for the transport that has not come yet.
-func (c *connection) bring(ctx context.Context, in *inlet, piece []byte) error {
+// bring hands up a piece, after calling taken if it may end a handshake, or keeps
+// it for the transport that has not come yet.
+func (c *connection) bring(ctx context.Context, in *inlet, piece []byte, taken func()) error {
 	for len(piece) > 0 {
 		pipe, kept, err := c.keep(in, piece)
 		if kept || err != nil {
@@ -148,6 +163,9 @@ func (c *connection) bring(ctx context.Context, in *inlet, piece []byte) error {
 			return transport.ErrGone
 		}
 		if pipe != nil {
+			if c.shaking() {
+				taken()
+			}
 			return pipe.Receive(piece, false)
 		}
 		if err := c.await(ctx, in); err != nil {
@@ -155,6 +173,12 @@ func (c *connection) bring(ctx context.Context, in *inlet, piece []byte) error {
 		}
 	}
 	return nil
+}
+
+// shaking tells whether a handshake is awaited. The caller has the inlet's turn.
+func (c *connection) shaking() bool {
+	l, ok := c.served().(*link)
+	return ok && l.shaking != nil
 }
 
 // keep keeps a piece while there is no transport, if there is room.
