@@ -23,10 +23,11 @@ import (
 type strange struct {
 	*network
 	answer http.HandlerFunc
-	busy   sync.WaitGroup // the requests of the moment
 
-	mu  sync.Mutex
-	log []string
+	mu   sync.Mutex
+	log  []string
+	busy int           // requests of the moment, and what else is to end
+	idle chan struct{} // has an element when busy became zero
 }
 
 // meetStrange runs body with a server that answers as it likes. All hosts are
@@ -34,18 +35,18 @@ type strange struct {
 func meetStrange(t *testing.T, answer http.HandlerFunc, body func(s *strange)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &strange{answer: answer}
+		s := &strange{answer: answer, idle: make(chan struct{}, 1)}
 		serveHTTP(t, s, func(n *network) {
 			s.network = n
 			body(s)
 		})
-		s.busy.Wait()
+		s.wait()
 	})
 }
 
 func (s *strange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.busy.Add(1)
-	defer s.busy.Done()
+	s.count(1)
+	defer s.count(-1)
 	kind := r.Method
 	switch {
 	case r.Header.Get("Upgrade") != "":
@@ -61,6 +62,39 @@ func (s *strange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.log = append(s.log, line)
 	s.mu.Unlock()
 	s.answer(w, r)
+}
+
+func (s *strange) count(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy += n; s.busy == 0 {
+		select {
+		case s.idle <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// wait returns when nothing is under way.
+func (s *strange) wait() {
+	for {
+		s.mu.Lock()
+		busy := s.busy
+		s.mu.Unlock()
+		if busy == 0 {
+			return
+		}
+		<-s.idle
+	}
+}
+
+// run runs f until the end.
+func (s *strange) run(f func()) {
+	s.count(1)
+	go func() { // ends with f; meetStrange waits for it
+		defer s.count(-1)
+		f()
+	}()
 }
 
 // requests are those that came since the last call.

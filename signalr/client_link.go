@@ -174,23 +174,28 @@ func readHandshakeResponse(response []byte) error {
 	return err
 }
 
-// open begins the session. The ping that follows starts the client timeout of
-// the server. Long polling has neither.
+// open begins the session. A ping follows, which starts the client timeout of
+// the server; long polling has neither.
 func (l *clientLink) open() {
 	o := parley.Opening{Protocol: l.speaks, KeepAlive: l.o.KeepAlive, IdleTimeout: l.o.ServerTimeout, FoldNames: true}
-	if l.back != nil {
-		l.back.resume.enable(l.speaks, true)
+	switch {
+	case l.back != nil:
+		l.back.resume.enable(l.speaks, true) // and this pings
 		o.PingPipe = true
-	}
-	if l.pipe.Transport() == "polling" {
+		l.session.Open(&o)
+	case l.pipe.Transport() == "polling":
 		o.KeepAlive, o.IdleTimeout = -1, -1
 		l.session.Open(&o)
-		return
+	default:
+		l.session.Open(&o)
+		l.ping()
 	}
-	l.session.Open(&o)
-	first, err := l.speaks.Append(nil, &wire.Message{Kind: wire.Ping})
+}
+
+func (l *clientLink) ping() {
+	data, err := l.speaks.Append(nil, &wire.Message{Kind: wire.Ping})
 	if err == nil {
-		l.session.Send(&wire.Encoded{Data: first, Binary: l.speaks.Binary(), Kind: wire.Ping}) // fails only when the session has ended
+		l.session.Send(&wire.Encoded{Data: data, Binary: l.speaks.Binary(), Kind: wire.Ping}) // fails only when the session has ended
 	}
 }
 
