@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -281,13 +282,25 @@ func wantsEvents(r *http.Request) bool {
 // query is a parameter of the URL; names do not depend on case. What is given
 // several times is nothing that anybody means.
 func query(r *http.Request, name string) string {
-	var all []string
-	for key, values := range r.URL.Query() {
-		if strings.EqualFold(key, name) {
-			all = append(all, values...)
+	found, all := false, ""
+	for part := range strings.SplitSeq(r.URL.RawQuery, "&") {
+		key, value, _ := strings.Cut(part, "=")
+		if len(key) < len(name) || strings.Contains(part, ";") { // which net/url refuses, too
+			continue
 		}
+		if key, err := url.QueryUnescape(key); err != nil || !strings.EqualFold(key, name) {
+			continue
+		}
+		value, err := url.QueryUnescape(value)
+		switch {
+		case err != nil:
+			continue
+		case found:
+			value = all + "," + value
+		}
+		found, all = true, value
 	}
-	return strings.Join(all, ",")
+	return all
 }
 
 func answer(w http.ResponseWriter, status int, text string) {

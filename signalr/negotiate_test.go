@@ -2,6 +2,8 @@ package signalr
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -179,4 +181,25 @@ func TestOtherOrigins(t *testing.T) {
 			t.Error("a WebSocket from another origin was opened")
 		}
 	})
+}
+
+func TestQueryIsReadAsNetURLDoes(t *testing.T) {
+	for _, raw := range []string{
+		"", "id", "id=", "id=7", "ID=7", "Id=a%20b+c", "x=1&id=7&y=2", "id=7&iD=8", "id=%zz", "%69d=7", "i%64=%37", "id=7;x=1", "id=%37&&", "idx=7", "xid=7", "id==7", "=7", "&id=7",
+	} {
+		r := &http.Request{URL: &url.URL{RawQuery: raw}}
+		var want []string
+		for key, values := range r.URL.Query() {
+			if strings.EqualFold(key, "id") {
+				want = append(want, values...)
+			}
+		}
+		got := query(r, "id")
+		slices.Sort(want)
+		parts := strings.Split(got, ",")
+		slices.Sort(parts)
+		if strings.Join(parts, ",") != strings.Join(want, ",") {
+			t.Errorf("%q: got %q, want %q", raw, got, want)
+		}
+	}
 }
