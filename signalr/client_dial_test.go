@@ -474,6 +474,16 @@ func TestAWebSocketTakesTheProxyToo(t *testing.T) {
 	})
 }
 
+func TestRedirectsStaySecure(t *testing.T) {
+	for to, want := range map[string]string{"http://hub/x": "from https to http", "ws://hub/x": "from https to http", "wss://other/x": "", "/y": ""} {
+		at, _ := endpointOf("https://hub/chat")
+		err := (&visit{at: at}).follow(&offered{negotiation: negotiation{URL: to}})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", to, err, want)
+		}
+	}
+}
+
 // FuzzNegotiationAnswers: whatever a server answers, the client fails, or tries
 // at most the transports that it knows, once each.
 func FuzzNegotiationAnswers(f *testing.F) {

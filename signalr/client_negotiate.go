@@ -61,7 +61,10 @@ func (n *offered) token() string {
 	return n.ConnectionToken
 }
 
-const maxHops = 100
+const (
+	maxHops  = 100
+	hopLimit = "Negotiate redirection limit exceeded." // as other clients say
+)
 
 // negotiate asks for a new connection, wherever the server leads to.
 func (v *visit) negotiate(ctx context.Context) (*offered, error) {
@@ -77,7 +80,7 @@ func (v *visit) negotiate(ctx context.Context) (*offered, error) {
 			return nil, fmt.Errorf("negotiation: redirect: %w", err)
 		}
 	}
-	return nil, errors.New("Negotiate redirection limit exceeded.") //nolint:staticcheck // the sentence of other clients
+	return nil, errors.New(hopLimit)
 }
 
 // follow goes where the server leads to. A token that it gives takes the place
@@ -87,8 +90,12 @@ func (v *visit) follow(n *offered) error {
 	if err != nil {
 		return errors.Unwrap(err)
 	}
-	if v.at, err = endpointOf(v.at.ResolveReference(to).String()); err != nil {
+	from := v.at
+	if v.at, err = endpointOf(from.ResolveReference(to).String()); err != nil {
 		return err
+	}
+	if from.Scheme == "https" && v.at.Scheme == "http" {
+		return errors.New("it leads from https to http")
 	}
 	if n.AccessToken != "" {
 		v.factory = nil

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -61,7 +62,7 @@ func (p *DialedPoll) read() error {
 		}
 		began := time.Now()
 		var err error
-		if data, err = p.poll(); err != nil || p.over {
+		if data, err = p.poll(); p.over || err != nil && err != errNoAnswer {
 			return err
 		}
 		if len(data) > 0 {
@@ -90,16 +91,18 @@ func (p *DialedPoll) rest(d time.Duration) bool {
 	}
 }
 
-// poll sends one poll and returns what it brought: nothing also when it had no
-// answer in time. Once an answer has begun it may no longer be lost.
+var errNoAnswer = errors.New("transport: no answer to a poll in time")
+
+// poll sends one poll and returns what it brought. The error is errNoAnswer when
+// it was given up before an answer had begun; then it may no longer be lost.
 func (p *DialedPoll) poll() ([]byte, error) {
 	ctx, cancel := context.WithCancel(p.ctx)
 	defer cancel()
 	late := time.AfterFunc(p.how.Timeout, cancel)
 	defer late.Stop()
 	resp, err := p.request(ctx, http.MethodGet, nil, "", "")
-	if err != nil && ctx.Err() != nil {
-		return nil, p.ctx.Err()
+	if err != nil && ctx.Err() != nil && p.ctx.Err() == nil {
+		return nil, errNoAnswer
 	}
 	if err != nil {
 		return nil, err

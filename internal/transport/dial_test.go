@@ -253,6 +253,18 @@ func TestWhatOpensNoPipe(t *testing.T) {
 	}
 }
 
+func TestAFirstPollWithoutAnAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		m := newMemory(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+		client := &http.Client{Transport: &http.Transport{DialContext: m.dial}}
+		defer client.CloseIdleConnections()
+		_, err := DialPoll(t.Context(), &Requesting{URL: "http://memory/", Do: client.Do, Timeout: time.Second}, &Options{})
+		if err != errNoAnswer {
+			t.Errorf("got %v, want %v", err, errNoAnswer)
+		}
+	})
+}
+
 // scripted answers the polls after the first one by one, and other requests
 // with status.
 type scripted struct {
