@@ -351,7 +351,7 @@ export async function choose(fieldset, use) {
 /** chooseTransport fills a fieldset with the transports of a dialect, and hides it where there is no choice. It returns
     the one chosen, ?transport=LongPolling, and calls use when there is another. */
 export function chooseTransport(fieldset, dialect, use) {
-  const all = { '': 'The first that works', ...transports[dialect] }
+  const all = { '': 'Automatic', ...transports[dialect] }
   const wanted = new URL(location).searchParams.get('transport') ?? ''
   const chosen = wanted in all ? wanted : ''
   fieldset.hidden = !transports[dialect]

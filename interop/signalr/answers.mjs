@@ -112,4 +112,18 @@ export const answers = [
         /^Server returned an error on close: Connection closed with an error\. .*(still connecting|OnConnectedAsync)/)
     },
   },
+  {
+    name: 'a client of before version 7 leaves when it is asked',
+    core: true,
+    unless: ({ major }) => major >= 7,
+    async run(w) {
+      const c = await w.connect()
+      c.on('answer', () => 'yes')
+      const failure = w.fails(c.invoke('askFor', 'Sure?'), /./)
+      w.says(await w.lost(c), 'Server requested a response, which is not supported in this version of the client.')
+      await failure
+      const other = await w.connect()
+      w.equal(await other.invoke('echo', 'still here'), 'still here', 'echo')
+    },
+  },
 ]

@@ -20,8 +20,9 @@ export const uploads = [
       const c = await w.connect()
       const items = w.subject()
       const sum = c.invoke('sum', items)
-      send(items, ...Array.from({ length: 1000 }, (_, i) => i))
-      w.equal(await w.within('sum', sum), 499500, 'sum')
+      const n = w.transport === 'WebSockets' ? 1000 : 30 // each of which is a POST
+      send(items, ...Array.from({ length: n }, (_, i) => i))
+      w.equal(await w.within('sum', sum), n * (n - 1) / 2, 'sum')
       const none = w.subject()
       const zero = c.invoke('sum', none)
       send(none)
@@ -176,20 +177,20 @@ export const uploads = [
       await other.invoke('held', gate)
       for (let i = 0; i < 10; i++) items.next(1)
       await sent(c, 10)
-      for (let i = 0; i < 200; i++) items.next(1)
+      for (let i = 0; i < 30; i++) items.next(1)
       // The connection stands still when another has a hundred answers and it has none.
       let last, still = false
-      for (let i = 0; i < 210 && !still; i++) {
+      for (let i = 0; i < 40 && !still; i++) {
         let answered = false
         last = c.invoke('echo', i).then(() => { answered = true })
         for (let n = 0; n < 100 && !answered; n++) await other.invoke('echo', n)
         still = !answered
       }
-      w.equal(still, true, 'whether the connection stands still behind 200 items that nobody takes')
+      w.equal(still, true, 'whether the connection stands still behind 30 items that nobody takes')
       await other.invoke('free', gate)
       items.complete()
       await w.within('answer', last)
-      w.equal(await w.within('sum', sum), 210, 'sum')
+      w.equal(await w.within('sum', sum), 40, 'sum')
     },
   },
 ]

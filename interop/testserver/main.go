@@ -55,7 +55,9 @@ func run(listen string, s *site) error {
 	limits := s.limits
 	limits.Parallelism = 3
 	s.parallel = newHub(limits, log)
-	server := &http.Server{Handler: s.mux(), ReadHeaderTimeout: 10 * time.Second}
+	mux := s.mux()
+	endRaw := mountRaw(mux)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err
@@ -73,7 +75,7 @@ func run(listen string, s *site) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return errors.Join(s.hub.Shutdown(ctx), s.parallel.Shutdown(ctx), server.Shutdown(ctx))
+	return errors.Join(s.hub.Shutdown(ctx), s.parallel.Shutdown(ctx), endRaw(ctx), server.Shutdown(ctx))
 }
 
 func (s *site) mux() *http.ServeMux {
