@@ -80,7 +80,7 @@ func (v *visit) negotiate(ctx context.Context) (*offered, error) {
 			return nil, fmt.Errorf("negotiation: redirect: %w", err)
 		}
 	}
-	return nil, errors.New(hopLimit)
+	return nil, fmt.Errorf("negotiation: %s", hopLimit)
 }
 
 // follow goes where the server leads to. A token that it gives takes the place
