@@ -230,7 +230,7 @@ func serverWords() []struct {
 	}{
 		{"event", wire.Message{Kind: wire.Call, Name: "said"}, []any{"ann", "héllo <&> \"\\\u2028\x1e 😀", nil, true}, `{"type":1,"target":"said","arguments":["ann","héllo <&> \"\\\u2028\u001e 😀",null,true]}`},
 		{"event without arguments", wire.Message{Kind: wire.Call, Name: "said"}, nil, `{"type":1,"target":"said","arguments":[]}`},
-		{"numbers", wire.Message{Kind: wire.Call, Name: "n"}, []any{0, -1, 127, 128, -33, 1 << 31, 1<<53 - 1, -(1<<53 - 1), 1.5, float32(0.25), 1e300}, `{"type":1,"arguments":[0,-1,127,128,-33,2147483648,9007199254740991,-9007199254740991,1.5,0.25,1e300]}`},
+		{"numbers", wire.Message{Kind: wire.Call, Name: "n"}, []any{0, -1, 127, 128, -33, int64(1 << 31), int64(1<<53 - 1), int64(-(1<<53 - 1)), 1.5, float32(0.25), 1e300}, `{"type":1,"arguments":[0,-1,127,128,-33,2147483648,9007199254740991,-9007199254740991,1.5,0.25,1e300]}`},
 		{"objects", wire.Message{Kind: wire.Call, Name: "o"}, []any{map[string]any{"Key": []any{1, map[string]int{}}}, strings.Repeat("x", 300)}, `{"type":1,"arguments":[{"Key":[1,{}]},"` + strings.Repeat("x", 300) + `"]}`},
 		{"client result", wire.Message{Kind: wire.Call, ID: "s1", Name: "sure"}, []any{"?"}, `{"type":1,"invocationId":"s1","target":"sure","arguments":["?"]}`},
 		{"item", wire.Message{Kind: wire.Item, ID: "0"}, []any{[]int{1}}, `{"type":2,"invocationId":"0","item":[1]}`},

@@ -113,10 +113,12 @@ func simple(inside []byte) bool {
 	return ascii || utf8.Valid(inside)
 }
 
-// integer reads an integer of up to 18 digits as JSON writes it.
+// integer reads an integer as JSON writes it, if it has few enough digits for
+// every int: 18 in 64 bits, 9 in 32.
 func integer(raw []byte) (n int, ok bool) {
+	const most = strconv.IntSize*3/10 - strconv.IntSize/64
 	digits := bytes.TrimPrefix(raw, []byte("-"))
-	if len(digits) == 0 || len(digits) > 18 || digits[0] == '0' && len(digits) > 1 {
+	if len(digits) == 0 || len(digits) > most || digits[0] == '0' && len(digits) > 1 {
 		return 0, false
 	}
 	for _, b := range digits {

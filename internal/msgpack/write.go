@@ -151,7 +151,7 @@ func (w *writer) list(v reflect.Value) error {
 		w.b = msgp.AppendNil(w.b)
 		return nil
 	}
-	if v.Len() > math.MaxUint32 {
+	if uint64(v.Len()) > math.MaxUint32 {
 		return errors.New("msgpack: a list too long")
 	}
 	if isBytes(v.Type()) {
