@@ -20,6 +20,9 @@
 // sends, and what a handler registered with on returns answers
 // [parley.Conn.Call].
 //
+// docs/signalr.md is for those who know ASP.NET Core: where everything is, by
+// its name there, how a hub is moved, and what differs.
+//
 // # Who connects
 //
 // HTTP middleware around the endpoint decides who a client is
