@@ -175,7 +175,7 @@ func (l *leg) Take(batch []*wire.Encoded) []*wire.Encoded {
 	r.spoke = r.spoke || len(batch) > n
 	batch = r.hold(batch, n)
 	r.keep(batch[n:])
-	return batch
+	return r.signs(batch) // what has waited for the handshake's answer
 }
 
 // flows tells whether the session's messages may be taken.
@@ -398,7 +398,7 @@ func (r *resumable) gather() bool {
 func (r *resumable) Ping() bool {
 	r.mu.Lock()
 	l, enabled := r.leg, r.dialect != nil
-	r.pinging = l != nil && enabled
+	r.pinging = l != nil && enabled && r.spoke
 	r.mu.Unlock()
 	if l == nil {
 		return true
