@@ -162,6 +162,44 @@ func ExampleHandler_keepAlive() {
 	http.Handle("/live", h)
 }
 
+// Messages are taken in order; what they lead to may overtake each other.
+func ExampleConn_Defer() {
+	released := make(chan struct{})
+	answer := func(number int64, m websocket.Message) websocket.Message {
+		if string(m.Data) == "wait" {
+			<-released
+		}
+		return websocket.Message{Type: m.Type, Data: fmt.Appendf(nil, "%d: %s", number, m.Data)}
+	}
+	var count atomic.Int64
+	h := &websocket.Handler{
+		OnMessage: func(c *websocket.Conn, m websocket.Message) {
+			number := count.Add(1)                        // in the order of the messages
+			c.Defer(func() { c.Send(answer(number, m)) }) // m.Data is still valid; the next message is handed on meanwhile
+		},
+	}
+
+	server := httptest.NewServer(h)
+	defer server.Close()
+	ctx := context.Background()
+	c, err := websocket.Dial(ctx, server.URL, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.CloseNow()
+	c.Write(ctx, websocket.Message{Type: websocket.Text, Data: []byte("wait")})
+	c.Write(ctx, websocket.Message{Type: websocket.Text, Data: []byte("go on")})
+	m, _ := c.Read(ctx)
+	fmt.Println(string(m.Data))
+	close(released)
+	m, _ = c.Read(ctx)
+	fmt.Println(string(m.Data))
+	// Output:
+	// 2: go on
+	// 1: wait
+}
+
 // --- Many receivers -------------------------------------------------------------------------------------
 
 // chat sends what one says to all the others.
@@ -235,6 +273,63 @@ func ExampleConn_WriteBatch() {
 	// Output:
 	// one <nil>
 	// two <nil>
+}
+
+// feed tells its members a price, each at the pace of its socket.
+type feed struct {
+	members websocket.Set
+	price   atomic.Int64
+}
+
+func (f *feed) handler() *websocket.Handler {
+	return &websocket.Handler{
+		OnOpen: func(c *websocket.Conn, _ *http.Request) {
+			f.members.Add(c)
+			c.Want()
+		},
+		OnWritable: func(c *websocket.Conn) {
+			c.Send(websocket.Message{Type: websocket.Text, Data: fmt.Append(nil, f.price.Load())})
+		},
+	}
+}
+
+// set changes the price. Who could not be told the last one yet is told this one only.
+func (f *feed) set(price int64) {
+	f.price.Store(price)
+	for c := range f.members.All() {
+		c.Want()
+	}
+}
+
+func ExampleConn_Want() {
+	var f feed
+	server := httptest.NewServer(f.handler())
+	defer server.Close()
+	ctx := context.Background()
+	c, err := websocket.Dial(ctx, server.URL, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.CloseNow()
+	if _, err := c.Read(ctx); err != nil { // from now on c is a member
+		fmt.Println(err)
+		return
+	}
+	for price := range int64(1000) {
+		f.set(price)
+	}
+	last := ""
+	for last != "999" {
+		m, err := c.Read(ctx)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		last = string(m.Data)
+	}
+	fmt.Println(last)
+	// Output: 999
 }
 
 // --- Streams --------------------------------------------------------------------------------------------
