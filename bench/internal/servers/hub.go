@@ -5,6 +5,7 @@ package servers
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/parley-go/parley"
@@ -18,7 +19,8 @@ const (
 	say  parley.Command[string]        = "say"
 	said parley.Event[string]          = "said"
 
-	room = "room"
+	room    = "room"
+	speaker = "speaker" // the user who publishes
 )
 
 // hubHandler is a hub mounted for SignalR, in both of its protocols. All but the
@@ -26,7 +28,7 @@ const (
 func hubHandler(Options) (http.Handler, error) {
 	hub := parley.NewHub(nil)
 	hub.OnConnect(func(_ context.Context, c *parley.Conn) error {
-		if c.Request().URL.Path == PublishPath {
+		if c.User() == speaker {
 			return nil
 		}
 		return c.Join(room)
@@ -39,5 +41,15 @@ func hubHandler(Options) (http.Handler, error) {
 	mux := http.NewServeMux()
 	signalr.Mount(mux, "/", hub, options)
 	signalr.Mount(mux, PublishPath, hub, options)
-	return mux, nil
+	return identify(mux), nil
+}
+
+// identify tells who publishes, as an application's middleware tells who users are.
+func identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, PublishPath) {
+			r = r.WithContext(parley.WithUser(r.Context(), speaker))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
