@@ -189,7 +189,7 @@ func (p packed) Parse(data []byte, m *wire.Message) error {
 func (p packed) parse(record []byte, m *message) error {
 	c := cursor{b: record}
 	c.left = c.array("message")
-	m.typ = int(c.integer("type"))
+	m.typ = c.small("type")
 	switch {
 	case c.err != nil:
 		return c.err
@@ -245,7 +245,7 @@ func (p packed) about(c *cursor, m *wire.Message, typ int) {
 
 func (p packed) answer(c *cursor, m *wire.Message) {
 	m.Kind = wire.End
-	switch kind := c.integer("resultKind"); kind {
+	switch kind := c.small("resultKind"); kind {
 	case errorResult:
 		m.Err = p.understand(c.text("error", true))
 	case voidResult:
@@ -315,6 +315,15 @@ func (c *cursor) array(name string) int {
 	}
 	c.b = rest
 	return n
+}
+
+// small reads an integer of 32 bits.
+func (c *cursor) small(name string) int {
+	n := c.integer(name)
+	if int64(int32(n)) != n {
+		c.fail(wrongType(name, "an integer"))
+	}
+	return int(n)
 }
 
 func (c *cursor) integer(name string) int64 {

@@ -149,6 +149,7 @@ func TestMessagePackParseErrors(t *testing.T) {
 		"90":                                   "too few elements",
 		"91":                                   "'message' to be an array",
 		"91 a1 '6'":                            "'type' to be an integer",
+		"91 cf 0000000100000006":               "'type' to be an integer",
 		"91 cb 4018000000000000":               "'type' to be an integer",
 		"91 01":                                "too few elements",
 		"94 01 80 c0 a1 'a'":                   "missing required property 'arguments'",
