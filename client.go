@@ -293,11 +293,12 @@ func (cl *Client) Close(ctx context.Context) error {
 	defer stop()
 	if s == nil {
 		cl.core.cancel()
+		cl.tasks.Wait() // for the attempt of the moment, which may make a session
 	}
 	cl.core.sessions.Wait()
 	cl.core.cancel()
 	cl.tasks.Wait()
-	cl.core.sessions.Wait() // an attempt may have made one more
+	cl.core.sessions.Wait() // those that an attempt has made
 	cl.core.wheel.Stop()
 	return ctx.Err()
 }
