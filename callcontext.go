@@ -47,6 +47,9 @@ func (c *callContext) Value(key any) any {
 	if _, ours := key.(callKey); ours {
 		return c.call
 	}
+	if c.Err() != nil {
+		return c.full().Value(key)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.inner != nil {

@@ -200,6 +200,7 @@ func (d *dispatch) keepLocked() {
 func (d *dispatch) next(done *Call, loan uint32) *Call {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	done.over = true
 	switch {
 	case done.yielded:
 		d.beside--
@@ -235,7 +236,7 @@ func (d *dispatch) yield(c *Call) {
 	c.entry.waits(d.session.core.start)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if c.yielded || c.besides() || d.beside >= d.session.core.limits.Streams {
+	if c.yielded || c.over || c.besides() || d.beside >= d.session.core.limits.Streams {
 		return
 	}
 	c.yielded = true

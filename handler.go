@@ -47,12 +47,18 @@ type Call struct {
 	owned   bool   // args are the call's own, not the pipe's
 	loan    uint32 // of the goroutine that was lent, and keeps args as they are until it returns
 	yielded bool   // it has given back its place
+	over    bool   // it has ended, and so has its place
 }
 
 // size is about what a waiting call keeps in memory.
 func (c *Call) size() int {
 	const each = 24 // a slice's header
-	return len(c.Name) + len(c.ID) + c.args.Size() + each*(len(c.args.Values)+len(c.args.Attachments))
+	n := len(c.Name) + len(c.ID) + c.args.Size() + each*(len(c.args.Values)+len(c.args.Attachments))
+	for name, value := range c.headers {
+		const entry = 64 // in a map
+		n += entry + len(name) + len(value)
+	}
+	return n
 }
 
 // Conn is the connection that called; nil in a handler of a [Client].

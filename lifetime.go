@@ -46,8 +46,17 @@ func (l *lifetime) Err() error {
 	return nil
 }
 
-// Value implements [context.Context].
-func (l *lifetime) Value(any) any { return nil }
+// Value implements [context.Context]. Package context asks it for a context that
+// carries the cause.
+func (l *lifetime) Value(key any) any {
+	cause := l.ended()
+	if cause == nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(cause)
+	return ctx.Value(key)
+}
 
 // AfterFunc is how contexts made of this one learn of its end: package context
 // looks for it.

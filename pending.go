@@ -16,6 +16,7 @@ type pending struct {
 	prefix  *string // of this side's names
 	calls   map[string]*waiter
 	brought map[string]*waiter
+	kept    int   // streams of calls that have not ended, nor left them
 	ended   error // why no call can be added any more
 }
 
@@ -65,7 +66,7 @@ func (p *pending) expect(id string, l *Limits, pause func(bool)) (*waiter, error
 	switch {
 	case p.ended != nil:
 		return nil, p.ended
-	case len(p.brought) >= l.Streams:
+	case p.kept >= l.Streams:
 		return nil, hubErrorf(wire.CodeBusy, "too many streams on this connection")
 	case p.brought[id] != nil:
 		return nil, hubErrorf(wire.CodeDuplicate, "stream ID %q is already in use", id)
@@ -75,6 +76,7 @@ func (p *pending) expect(id string, l *Limits, pause func(bool)) (*waiter, error
 		p.brought = make(map[string]*waiter)
 	}
 	p.brought[id] = w
+	p.kept++
 	return w, nil
 }
 
@@ -113,8 +115,11 @@ func (p *pending) drop(w *waiter) {
 	if p.brought[w.id] == w {
 		delete(p.brought, w.id)
 	}
+	if w.items.close() {
+		p.kept--
+	}
 	p.mu.Unlock()
-	w.items.close()
+	w.items.takeAll()
 }
 
 // item hands a stream's value to its reader.
@@ -162,12 +167,13 @@ func newItems(limit int, pause func(bool)) *items {
 	return &items{limit: limit, pause: pause, more: make(chan struct{}, 1)}
 }
 
-// close drops what waits and what comes.
-func (it *items) close() {
+// close drops what comes. It tells whether it was the first to do so.
+func (it *items) close() (first bool) {
 	it.mu.Lock()
+	defer it.mu.Unlock()
+	first = !it.closed
 	it.closed = true
-	it.mu.Unlock()
-	it.takeAll()
+	return first
 }
 
 func (it *items) put(a wire.Args) {

@@ -10,8 +10,16 @@ import (
 
 var errCancelled = hubErrorf(wire.CodeCancelled, "the call was cancelled")
 
+// errExited is the failure of a handler that ends its goroutine, as t.FailNow
+// does.
+var errExited = errors.New("the handler has ended its goroutine")
+
 // serve runs the handler of a call and answers it.
-func (s *Session) serve(c *Call) { s.answer(c, s.handle(c)) }
+func (s *Session) serve(c *Call) {
+	err := errExited
+	defer func() { s.answer(c, err) }()
+	err = s.handle(c)
+}
 
 // serveTimed is serve on a goroutine that was lent: a handler that keeps it for
 // long is not given one again for a while.

@@ -148,8 +148,13 @@ func (s *Session) connect() {
 	if s.conn == nil { // a client's OnConnect may call: its peer has let it in
 		s.flow()
 	}
-	if err := s.askConnect(hook); err != nil {
-		s.refuse(err)
+	err := errExited
+	defer func() {
+		if err != nil {
+			s.refuse(err)
+		}
+	}()
+	if err = s.askConnect(hook); err != nil {
 		return
 	}
 	s.mu.Lock()

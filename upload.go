@@ -128,7 +128,9 @@ func ids(streams []upload) []string {
 // upload sends the values of streams, until their call has been answered.
 func (s *Session) upload(streams []upload, answered <-chan struct{}) {
 	for _, u := range streams {
-		s.core.sessions.Add(1)
+		if !s.whileOpen(func() { s.core.sessions.Add(1) }) {
+			return // nobody would wait for it
+		}
 		go func() { // ends with the iterator, at the latest one value after the answer or the connection; Close waits for it
 			defer s.core.sessions.Done()
 			s.uploadOne(u, answered)
