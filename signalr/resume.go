@@ -26,7 +26,7 @@ type resumable struct {
 
 	mu      sync.Mutex
 	leg     *leg // the WebSocket of the moment; nil while there is none
-	last    *leg // that of the moment, or the one before
+	legs    int  // how many there were
 	spoke   bool // something was sent: the peer's handshake is done when ours is
 	paused  bool // the session wants to be handed nothing
 	closing bool // the session has closed its pipe
@@ -137,10 +137,10 @@ func (r *resumable) join(l *leg) bool {
 	if r.over {
 		return false
 	}
-	l.back = r.last != nil
+	l.back = r.legs > 0
 	r.silent = l.back
-	r.leg, r.last = l, l
-	r.cause = nil
+	r.leg, r.cause = l, nil
+	r.legs++
 	if r.timer != nil {
 		r.timer.Stop()
 	}
@@ -274,7 +274,7 @@ func (l *leg) Closed(err error) {
 	r.held, r.ready = nil, true
 	away := r.survives(l, err)
 	if away {
-		r.depart(l, err)
+		r.depart(err)
 	} else {
 		r.finish()
 	}
@@ -314,7 +314,7 @@ const absence = 4 << 10
 var errReplaced = errors.New("replaced")
 
 // depart begins to wait for the peer.
-func (r *resumable) depart(l *leg, cause error) {
+func (r *resumable) depart(cause error) {
 	r.cause = cause
 	if cause == nil {
 		r.cause = errReplaced
@@ -323,13 +323,14 @@ func (r *resumable) depart(l *leg, cause error) {
 	if r.timer != nil {
 		r.timer.Stop()
 	}
-	r.timer = time.AfterFunc(r.patience, func() { r.expire(l) })
+	legs := r.legs
+	r.timer = time.AfterFunc(r.patience, func() { r.expire(legs) })
 }
 
-// expire ends a connection whose peer has not come back since l.
-func (r *resumable) expire(l *leg) {
+// expire ends a connection whose peer has not come back since so many legs.
+func (r *resumable) expire(legs int) {
 	r.mu.Lock()
-	stale := r.leg != nil || r.last != l || r.over
+	stale := r.leg != nil || r.legs != legs || r.over
 	cause := r.cause
 	if !stale {
 		r.finish()
@@ -373,7 +374,7 @@ func (r *resumable) Transport() string { return "websocket" }
 func (r *resumable) Wake() {
 	r.mu.Lock()
 	l := r.leg
-	fits := l != nil || r.last == nil || r.over || r.gather()
+	fits := l != nil || r.legs == 0 || r.over || r.gather()
 	r.mu.Unlock()
 	if l != nil {
 		l.pipe.Wake()
