@@ -12,14 +12,15 @@
 //
 // # Contracts
 //
-// Five types name the messages between a hub and its clients, and say what
+// Six types name the messages between a hub and its clients, and say what
 // travels with them:
 //
-//	Command[In]      client → hub     done, or an error
-//	Method[In, Out]  client → hub     one value
-//	Stream[In, T]    client → hub     many values
-//	Event[T]         hub → clients    no answer
-//	Ask[In, Out]     hub → one client one value
+//	Command[In]         client → hub     done, or an error
+//	Method[In, Out]     client → hub     one value
+//	Stream[In, T]       client → hub     many values
+//	Upload[In, T, Out]  client → hub     brings many values, gets one
+//	Event[T]            hub → clients    no answer
+//	Ask[In, Out]        hub → one client one value
 //
 // They are constants of a package that server and Go clients share:
 //
@@ -37,7 +38,11 @@
 // Contracts are for messages that Go programs share and that should be typed.
 // Beneath lies a tier of names and bare arguments, for what existing clients
 // send: [Hub.Handle] with [Func] or a [HandlerFunc], [Audience.Send],
-// [Conn.Call], and on a client [Client.Call], [Client.On].
+// [Conn.Call], and on a client [Client.Call], [Client.On]. An iterator among
+// the results of a Func is a stream; one among the arguments is a stream that
+// the call brings, and so is one among those of Client.Call. Streams that calls
+// bring, and the headers of a call ([WithHeaders], [Call.Headers]), travel over
+// SignalR only.
 //
 // # A server
 //
@@ -50,8 +55,9 @@
 //	socketio.Mount(mux, "/socket.io/", hub, nil) // socket.io-client
 //	plain.Mount(mux, "/ws", hub, nil)            // new WebSocket, EventSource, curl
 //
-// Who a client is, ordinary HTTP middleware decides, by [WithUser]. What runs
-// around every handler, [Hub.Use] adds. [Hub.Shutdown] says goodbye in every
+// Who a client is, ordinary HTTP middleware decides, by [WithUser], and by
+// [WithExpiry] until when: see [Conn.Expire] and the protocols' options. What
+// runs around every handler, [Hub.Use] adds. [Hub.Shutdown] says goodbye in every
 // protocol's words.
 //
 // # A client
@@ -65,7 +71,9 @@
 //
 // Calls of one connection run one after the other, in the order they came,
 // unless [Limits] says otherwise; answers, cancellations and pings overtake
-// waiting calls, so that a handler may ask its own caller. Every member of a
+// waiting calls, so that a handler may ask its own caller; while it waits, the
+// caller's next call runs. A stream that a call brings stops its connection from
+// being read while ten of its values wait for the handler. Every member of a
 // group gets the group's messages in the same order. Nobody waits for another
 // client: each connection has a bounded queue, and one that overflows is
 // closed, or loses messages where its Audience allows that. All bounds are in
@@ -82,5 +90,7 @@
 //
 // A [Backplane] carries broadcasts between nodes; listing members, asking and
 // closing reach the connections of this node only. A connection that is lost
-// is a new connection when it comes back. Values travel as JSON.
+// is a new connection when it comes back, except with SignalR's stateful
+// reconnect. Values travel as JSON, or as MessagePack where a SignalR client
+// wants that.
 package parley
