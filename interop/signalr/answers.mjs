@@ -103,6 +103,18 @@ export const answers = [
     },
   },
   {
+    name: 'a question that is not answered in time fails, and its late answer is ignored',
+    since: 7,
+    async run(w) {
+      const c = await w.connect({ at: await w.serve({ args: ['--ask', '200ms'] }) })
+      let late
+      c.on('answer', () => new Promise(resolve => { late = resolve }))
+      await w.fails(c.invoke('askFor', 'When?'), failed)
+      late('never')
+      w.equal(await c.invoke('echo', 'still here'), 'still here', 'echo')
+    },
+  },
+  {
     name: 'a question in OnConnect is refused',
     since: 7,
     async run(w) {

@@ -6,8 +6,8 @@ const send = (subject, ...items) => {
   subject.complete()
 }
 
-/** sent resolves when a connection has sent n messages of an upload, one of which may go with each call. */
-const sent = async (c, n) => { for (let i = 0; i <= n; i++) await c.invoke('echo', i) }
+/** sent resolves when a connection has sent n messages of an upload: one of them goes with every other call, at least. */
+const sent = async (c, n) => { for (let i = 0; i <= 2 * n; i++) await c.invoke('echo', i) }
 
 const unexpected = name => `An unexpected error occurred invoking '${name}' on the server.`
 
@@ -133,7 +133,7 @@ export const uploads = [
       w.equal(await w.within('firstTwo', two), [1, 2], 'firstTwo')
       for (let i = 6; i <= 20; i++) items.next(i) // nobody reads them, and nobody minds
       items.complete()
-      await sent(c, 20)
+      await sent(c, 21)
       const more = w.subject()
       const failure = w.fails(c.invoke('failEarly', more), `${unexpected('failEarly')} HubException: enough`)
       more.next(1)
