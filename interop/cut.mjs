@@ -86,18 +86,17 @@ export class Cutter {
   }
 
   /** cut ends a connection for both ends at once, or, as often, for the client only: the server is left with one that is dead. */
-  cut(pair) {
+  cut(pair, both = this.#random() < 0.5) {
     if (pair.cut) return
     pair.cut = true
     this.cuts++
-    const both = this.#random() < 0.5
     setImmediate(() => pair.client.resetAndDestroy()) // what was written shall leave before
     if (both) setImmediate(() => pair.server.resetAndDestroy())
   }
 
-  /** cutAll cuts every WebSocket. */
+  /** cutAll cuts every WebSocket, for both ends. */
   cutAll() {
-    for (const pair of this.#pairs) if (pair.open) this.cut(pair)
+    for (const pair of this.#pairs) if (pair.open) this.cut(pair, true)
   }
 
   async stop() {

@@ -12,7 +12,7 @@ import { Cutter } from './cut.mjs'
 import { startTestserver } from './server.mjs'
 import { Inbox, within } from './wait.mjs'
 
-const messages = Number(process.env.MESSAGES ?? 4_000)
+const messages = Number(process.env.MESSAGES ?? 10_000)
 const seed = Number(process.env.SEED ?? 1)
 
 let server

@@ -507,33 +507,34 @@ func (r *resumable) judge(m *message) (bool, error) {
 	return true, nil
 }
 
-// What a peer can do wrong. The second is Microsoft's sentence.
-const (
-	lowSequence        = "Sequence ID less than 1."
-	highSequence       = "Sequence ID greater than amount of messages we've received."
-	unexpectedSequence = "Sequence message without a reconnect."
-	unsentAck          = "Ack of a message that was never sent."
-)
-
 // resequence takes the number of the message that comes next, which a peer
 // that has come back says first. If that is not a new one, our Ack was lost.
 func (r *resumable) resequence(id int64) error {
 	switch {
 	case !r.silent:
-		return errors.New(unexpectedSequence)
+		return errors.New(unasked())
 	case id < 1:
-		return errors.New(lowSequence)
+		return errors.New(tooLow())
 	case id > r.received+1:
-		return errors.New(highSequence)
+		return errors.New(tooHigh())
 	}
 	r.silent, r.next = false, id
 	r.due = r.due || id <= r.received
 	return nil
 }
 
+// tooHigh is Microsoft's sentence, the others are ours.
+func tooHigh() string { return "Sequence ID greater than amount of messages we've received." }
+
+func tooLow() string { return "Sequence ID less than 1." }
+
+func unasked() string { return "Sequence message without a reconnect." }
+
+func unsent() string { return "Ack of a message that was never sent." }
+
 func (r *resumable) acknowledge(id int64) error {
 	if !r.log.Release(id) {
-		return errors.New(unsentAck)
+		return errors.New(unsent())
 	}
 	return nil
 }

@@ -345,13 +345,6 @@ func (l *line) again() {
 	both.Wait()
 }
 
-// sever cuts the cable of the moment.
-func (l *line) sever() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cable.sever()
-}
-
 // run connects a client, and ends all of it after body.
 func (l *line) run(setup func(cl *parley.Client), body func(ctx context.Context, cl *parley.Client)) {
 	l.t.Helper()
