@@ -112,6 +112,9 @@ func handlers(hub *parley.Hub) {
 		return parley.Errorf(wire.CodeUnauthorized, "admins only")
 	}))
 	hub.Handle("6", parley.Func(everyLine))
+	hub.Handle("8", parley.Func(func(ctx context.Context) error {
+		return signalr.NewClient("https://example.com/chat", nil).Connect(ctx)
+	}))
 	hub.Handle("7", parley.Func(identity))
 }
 
