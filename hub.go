@@ -68,8 +68,8 @@ func (h *Hub) OnConnect(fn func(ctx context.Context, c *Conn) error) { h.core.co
 
 // OnDisconnect sets what runs after a connection has ended and its calls have
 // returned. reason is nil after an ordinary goodbye of either side; else it
-// wraps ErrSlow, ErrIdle, ErrProtocol or ErrShutdown, or is the transport's
-// error. ctx ends when Shutdown stops waiting.
+// wraps ErrSlow, ErrIdle, ErrProtocol, ErrShutdown or ErrExpired, or is the
+// transport's error. ctx ends when Shutdown stops waiting.
 func (h *Hub) OnDisconnect(fn func(ctx context.Context, c *Conn, reason error)) {
 	h.disconnect.Store(&fn)
 }
@@ -141,7 +141,7 @@ func (h *Hub) gone(s *Session, reason error, connected bool) {
 
 // closeReason is the index of a reason's name in closeReasons.
 func closeReason(err error) int {
-	for i, known := range []error{nil, nil, ErrSlow, ErrIdle, ErrProtocol, ErrShutdown} {
+	for i, known := range []error{nil, nil, ErrSlow, ErrIdle, ErrProtocol, ErrShutdown, ErrExpired} {
 		if known != nil && errors.Is(err, known) {
 			return i
 		}

@@ -17,7 +17,7 @@ type Stats struct {
 	// their Audience allowed).
 	Dropped map[string]int64
 	// Closed counts connections that ended, by reason: "bye", "lost", "slow",
-	// "idle", "protocol", "shutdown".
+	// "idle", "protocol", "shutdown", "expired".
 	Closed map[string]int64
 }
 
@@ -27,7 +27,7 @@ type counters struct {
 	closed                                  [len(closeReasons)]atomic.Int64
 }
 
-var closeReasons = [...]string{"bye", "lost", "slow", "idle", "protocol", "shutdown"}
+var closeReasons = [...]string{"bye", "lost", "slow", "idle", "protocol", "shutdown", "expired"}
 
 func (c *counters) drop(p policy, n int) {
 	switch {

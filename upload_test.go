@@ -288,5 +288,8 @@ func TestExpiryClosesAndMayBePutOff(t *testing.T) {
 		if d := time.Since(began); d < time.Hour || d > time.Hour+time.Second {
 			t.Errorf("it ended after %v, want an hour", d)
 		}
+		if n := hub.Stats().Closed["expired"]; n != 1 {
+			t.Errorf("%d connections are counted as expired, want 1", n)
+		}
 	})
 }
