@@ -59,7 +59,7 @@ type Limits struct {
 	// that its calls have brought. The default is 64 of each.
 	Streams int
 	// UploadItems is how many values of a stream that a call has brought may
-	// wait for its handler. At the limit the connection's pipe is not read. The
+	// wait for its handler. With one more the connection's pipe is not read. The
 	// default is 10.
 	UploadItems int
 	// Groups bounds the groups one connection may be in. The default is 1,024.
