@@ -1,7 +1,7 @@
 // Command migration is a chat that was a hub of ASP.NET Core SignalR:
 // docs/signalr.md has the C# beside it, step by step.
 //
-//	go run github.com/parley-go/parley/examples/migration
+//	go run ./examples/migration
 package main
 
 import (
