@@ -24,7 +24,9 @@ class CoreClient:
     """A connection with inboxes for what may happen to it."""
 
     def __init__(self, url, transport=WEBSOCKET, binary=False, reconnect=None, **options):
-        builder = HubConnectionBuilder().with_url(url, {"transport": transport, **options})
+        if transport is not None:  # which leaves the choice to the client
+            options["transport"] = transport
+        builder = HubConnectionBuilder().with_url(url, options)
         if binary:
             builder = builder.with_hub_protocol(HubProtocolEncoding.binary)
         if reconnect:

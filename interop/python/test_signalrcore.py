@@ -186,6 +186,13 @@ class Scenarios:
 
 
 class WebSocketJSON(Scenarios, unittest.TestCase):
+    def test_takes_the_first_transport_that_the_endpoint_offers(self):
+        for path, transport in {"/signalr": "websocket", "/signalr/without-websockets": "sse"}.items():
+            client = CoreClient(server.url + path, transport=None)
+            self.addCleanup(client.stop)
+            client.start()
+            self.assertEqual(client.call("transport"), transport)
+
     def test_negotiations_lead_elsewhere_with_a_token_for_there(self):
         client = self.connected("/signalr/moved?name=Ann")
         there = json.loads(client.call("describe"))

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { after, before, test } from 'node:test'
 
-import { HttpTransportType, HubConnectionBuilder, LogLevel } from '@microsoft/signalr'
+import { HttpTransportType, HubConnectionBuilder, LogLevel, Subject } from '@microsoft/signalr'
 import { MessagePackHubProtocol } from '@microsoft/signalr-protocol-msgpack'
 
 import { root, startTestserver } from '../server.mjs'
@@ -43,14 +43,17 @@ async function connect(way, ...more) {
   return connection
 }
 
-/** begun resolves with the first item of a stream that does not end. */
-function begun(connection, name) {
+/** begun resolves when a stream that does not end has sent its first item. */
+function begun(connection, name, ...args) {
   const first = resolvers()
-  const subscription = connection.stream('endless', name).subscribe({ next: first.resolve, complete() {}, error() {} })
+  const subscription = connection.stream(name, ...args).subscribe({ next: first.resolve, complete() {}, error() {} })
   return first.promise.then(() => subscription)
 }
 
 const post = (path, body, init) => fetch(url + path, { method: 'POST', body, ...init })
+
+let named = 0
+const unheardOf = () => `${seed}-${++named}`
 
 async function negotiated() {
   const answer = await post('/negotiate?negotiateVersion=1')
@@ -62,22 +65,32 @@ const hello = '{"protocol":"json","version":1}\x1e'
 // What clients do. Each takes a way to connect.
 const visits = {
   async stops(way) {
-    const c = await connect(way)
+    const name = unheardOf()
+    const c = await connect(way, '?user=' + name)
     assert.equal(await c.invoke('echo', 'hi'), 'hi')
-    await c.invoke('join', 'visitors')
+    await c.invoke('join', name)
+    await c.invoke('shout', name, 'nobody else')
     await c.send('tell', 'one more')
     await c.stop()
   },
   async 'stops while a stream runs'(way) {
     const c = await connect(way)
-    await begun(c, 'left')
+    await begun(c, 'endless', 'left')
     await c.stop()
   },
   async 'ends a stream, and another'(way) {
     const c = await connect(way)
-    const subscription = await begun(c, 'disposed')
+    const subscription = await begun(c, 'endless', 'disposed')
     subscription.dispose()
-    await begun(c, 'left')
+    await begun(c, 'endless', 'left')
+    await c.stop()
+  },
+  async 'stops while it uploads'(way) {
+    const c = await connect(way)
+    const items = new Subject()
+    const answer = begun(c, 'doubled', items)
+    items.next(21)
+    await answer
     await c.stop()
   },
   async 'stops while the hub waits for its answer'(way) {

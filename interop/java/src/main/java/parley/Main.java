@@ -9,6 +9,13 @@ public final class Main {
     Checks checks = new Checks();
     new Scenarios(server, TransportEnum.WEBSOCKETS, "websocket").run(checks);
     new Scenarios(server, TransportEnum.LONG_POLLING, "polling").run(checks);
+    checks.check("takes the first transport that the endpoint offers", () -> {
+      for (String[] offer : new String[][] {{"/signalr", "websocket"}, {"/signalr/polling", "polling"}}) {
+        try (Client client = new Client(server.url + offer[0], TransportEnum.ALL, options -> {}).start()) {
+          Checks.equal(client.call(String.class, "transport"), offer[1]);
+        }
+      }
+    });
     server.stop();
     System.exit(checks.end());
   }
