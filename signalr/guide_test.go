@@ -11,6 +11,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ type (
 	chat      struct{ lines []Line }
 )
 
-func (c *chat) replay(room string) iter.Seq[Line] { return nil }
+func (c *chat) replay(room string) iter.Seq[Line] { return slices.Values(c.lines) }
 
 func show(context.Context, Line) {}
 
@@ -74,7 +75,7 @@ func mounted(mux *http.ServeMux, logger *slog.Logger, b parley.Backplane) *parle
 	signalr.NewConnHandler(echo, nil).Mount(mux, "/echo")
 	hub.Handle("Say", parley.Func(say))
 	hub.HandleOther(parley.HandlerFunc(anything))
-	c := &chat{}
+	c := &chat{lines: []Line{{"Ann", "hi"}}}
 	hub.Handle("Replay", parley.Func(c.replay))
 	hub.OnConnect(connected)
 	hub.OnDisconnect(disconnected)
