@@ -589,6 +589,18 @@ func TestPostsThatWaitForTheirTransport(t *testing.T) {
 	})
 }
 
+// A call that comes before its WebSocket does not wait for what that brings.
+func TestCallsBeforeTheirWebSocket(t *testing.T) {
+	serve(t, nil, func(s *server) {
+		s.handle()
+		c := s.negotiated()
+		c.want("a call", c.post(handshake+`{"type":1,"invocationId":"0","target":"add","arguments":[1,2]}␞`), 200, "", plainText)
+		p := s.open(c.path())
+		p.want("{}␞", `{"type":3,"invocationId":"0","result":3}␞`)
+		p.stop()
+	})
+}
+
 // A hub that shuts down says goodbye over every transport.
 func TestShutdownOverEveryTransport(t *testing.T) {
 	for name, open := range openers {

@@ -210,6 +210,7 @@ func (c *Conn) end(err error) {
 		c.mu.Unlock()
 		return
 	}
+	c.deaf.Store(true) // before anybody tells the handler
 	c.err = err
 	c.countEnd(err)
 	if c.out.composing {
@@ -231,7 +232,6 @@ func (c *Conn) end(err error) {
 		c.link.out.abandon()
 	}
 	c.mu.Unlock()
-	c.deaf.Store(true)
 	if c.reading != nil {
 		signal(c.reading.ready)
 	}

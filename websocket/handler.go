@@ -315,7 +315,7 @@ func (r *runner) serve(c *Conn, p []byte) bool {
 // was not.
 func (r *runner) serveUsual(c *Conn, p []byte) (rest []byte, mine bool) {
 	op, begin, end := c.usual(p)
-	if end == 0 || c.in.part != nil || c.handler.OnMessage == nil || c.detached.Load() || c.quiet.Load() || r.now-c.handler.slow.Load() < copyTime {
+	if end == 0 || c.in.part != nil || c.handler.OnMessage == nil || c.detached.Load() || c.quiet.Load() || c.deaf.Load() || r.now-c.handler.slow.Load() < copyTime {
 		return p, true
 	}
 	chunk, count, free := r.chunk, int64(0), false
@@ -327,7 +327,9 @@ func (r *runner) serveUsual(c *Conn, p []byte) (rest []byte, mine bool) {
 		}
 		if v := recover(); v != nil {
 			c.recovered(v)
-			c.runPromised()
+			if !free { // else it is what was deferred that has panicked
+				c.runPromised()
+			}
 			rest, mine = nil, r.leave(c, turn, chunk, free)
 			return
 		}
@@ -452,6 +454,12 @@ func (r *runner) message(c *Conn, e event, rest []byte) bool {
 	if c.detached.Load() && c.leaveBehind(m, buf) {
 		return true
 	}
+	if c.deaf.Load() { // who was running may just have told the end
+		if buf != nil {
+			putBuffer(buf)
+		}
+		return true
+	}
 	if buf == nil && (e.op == opPong || r.now-c.handler.slow.Load() < copyTime) {
 		buf = getBuffer(len(m.Data))
 		buf.b = append(buf.b, m.Data...)
@@ -530,11 +538,18 @@ func (r *runner) resume() bool {
 // exited is called when a goroutine ends in the middle of the call of turn, by
 // runtime.Goexit: another goes on with the runner, and one with what comes for c.
 func (r *runner) exited(c *Conn, turn uint64, free bool) {
+	var promised func()
+	if !free {
+		promised = c.takeDeferred()
+	}
 	if r.takeOver(turn) {
 		go r.run() // as the goroutine that ends
 	}
 	if !free {
 		go c.workOff() // ends when there is nothing left for c's handler
+	}
+	if promised != nil {
+		c.runDeferred(promised)
 	}
 }
 
@@ -611,8 +626,13 @@ func (c *Conn) workOff() {
 	c.awaitTakeOver()
 	returned := false
 	defer func() {
-		if !returned {
-			go c.workOff() // a handler has called runtime.Goexit
+		if returned {
+			return
+		}
+		promised := c.takeDeferred()
+		go c.workOff() // a handler has called runtime.Goexit
+		if promised != nil {
+			c.runDeferred(promised)
 		}
 	}()
 	w, ok, end := c.nextBehind()

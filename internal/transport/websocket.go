@@ -70,9 +70,10 @@ type WebSocket struct {
 	o    *Options
 
 	// owned by who calls Receive
-	worker wire.Worker // what its goroutine is lent to
-	work   func()      // is worker.Work
-	lent   bool        // by the Receive of the moment
+	receiving bool        // Receive runs
+	worker    wire.Worker // what its goroutine is lent to
+	work      func()      // is worker.Work
+	lent      bool        // by the Receive of the moment
 
 	mu      sync.Mutex
 	rcv     wire.Receiver // nil: not started
@@ -228,7 +229,9 @@ func (p *WebSocket) tell() { p.rcv.Closed(p.why()) }
 
 // receive hands up a message, and the goroutine with it if that is asked for.
 func (p *WebSocket) receive(data []byte, binary bool) {
+	p.receiving = true
 	p.rcv.Receive(data, binary)
+	p.receiving = false
 	if p.lent {
 		p.lent = false
 		p.worker.Received()
@@ -239,7 +242,7 @@ func (p *WebSocket) receive(data []byte, binary bool) {
 // Lend implements [wire.Lender]. When the work takes long, the engine goes on with
 // another goroutine, which hands up the next message.
 func (p *WebSocket) Lend(w wire.Worker) bool {
-	if p.lent {
+	if p.lent || !p.receiving { // what came before the pipe has no goroutine to lend
 		return false
 	}
 	if p.worker != w {
