@@ -17,8 +17,12 @@ async function enter(t, dialect, name, room, { transport, ...options } = {}) {
   await page.getByTestId('name').fill(name)
   await page.getByTestId('room').fill(room)
   await page.getByTestId('join').click()
+  await connected(page) // a WebSocket that is given up before it is open complains
   await page.getByTestId(`via-${dialect}`).check()
-  if (transport) await page.getByTestId(`transport-${transport}`).check()
+  if (transport) {
+    await connected(page)
+    await page.getByTestId(`transport-${transport}`).check()
+  }
   await connected(page, `pane-${dialect}`)
   const pane = page.getByTestId(`pane-${dialect}`)
   await page.waitForFunction(([pane, name]) => pane.querySelector('[data-testid="who"]').innerText.includes(name),
@@ -70,9 +74,10 @@ for (const [transport, label] of Object.entries(transports)) {
     assert.deepEqual(await said(ann.pane, 2), await said(ben.pane, 2))
     await picture(ann.page, `chat-signalr-${transport}`)
 
-    await ann.page.getByTestId('via-socketio').check()
+    await ann.page.getByTestId('via-eventsource').check()
     await noticed(ben.pane, 'Ann', 'left')
     await ann.page.getByTestId('via-signalr').check()
+    await connected(ann.page, 'pane-signalr')
     await ann.page.reload() // the address keeps the choice
     await ann.page.getByTestId(`transport-${transport}`).and(ann.page.locator(':checked')).waitFor()
     await connected(ann.page, 'pane-signalr')
