@@ -372,7 +372,7 @@ func TestLimits(t *testing.T) {
 
 func TestAClientThatNeverReadsIsClosedAndNobodyElseNotices(t *testing.T) {
 	for _, opened := range []string{"", "?transport=poll"} {
-		hub, address := newRoom(t, &Options{CloseTimeout: 10 * time.Millisecond, WriteTimeout: 100 * time.Millisecond}, parley.Limits{QueueBytes: 1 << 20, QueueMessages: 1000})
+		hub, address := newRoom(t, &Options{CloseTimeout: 10 * time.Millisecond, WriteTimeout: 3 * time.Second}, parley.Limits{QueueBytes: 1 << 20, QueueMessages: 1000})
 		ends := make(chan error, 10)
 		hub.OnDisconnect(func(_ context.Context, _ *parley.Conn, reason error) { ends <- reason })
 		healthy := overWebSocket(t, address, "")

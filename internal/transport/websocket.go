@@ -188,16 +188,16 @@ func (p *WebSocket) Refuse(code int, reason string) {
 func (p *WebSocket) Start(rcv wire.Receiver) {
 	p.mu.Lock()
 	p.rcv = rcv
-	paused, ended := p.paused, p.ended
+	ended := p.ended
+	if !ended && !p.paused {
+		p.conn.Resume()
+	}
 	p.mu.Unlock()
 	if ended {
 		p.tell()
 		return
 	}
 	p.Wake()
-	if !paused {
-		p.conn.Resume()
-	}
 	p.conn.Hold()
 }
 
