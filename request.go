@@ -30,7 +30,7 @@ const (
 // keep takes what is needed of r. Its context lives on without r's end.
 func keep(r *http.Request) *keptRequest {
 	k := &keptRequest{ctx: context.WithoutCancel(r.Context()), tls: r.TLS}
-	if hasWildcard(r.Pattern) || r.Form != nil || r.Trailer != nil || r.URL.Opaque != "" || r.URL.User != nil {
+	if hasWildcard(r.Pattern) || r.Form != nil || r.Trailer != nil || r.URL.Opaque != "" || r.URL.User != nil || strings.HasPrefix(r.URL.Path, "//") {
 		k.full = r.WithContext(k.ctx)
 		k.full.Body = http.NoBody
 		return k
@@ -67,9 +67,12 @@ func bare(ctx context.Context) (server *http.Server, local *net.TCPAddr, ok bool
 	if server == nil || local == nil {
 		return nil, nil, false
 	}
+	is, known := ctx.(fmt.Stringer) // another one is not looked into: it may be in use
+	if !known {
+		return nil, nil, false
+	}
 	usual := context.WithValue(context.WithValue(context.Background(), http.ServerContextKey, server), http.LocalAddrContextKey, local)
-	is := fmt.Sprint(ctx)
-	return server, local, is == fmt.Sprint(usual)+".WithCancel.WithCancel"
+	return server, local, is.String() == fmt.Sprint(usual)+".WithCancel.WithCancel"
 }
 
 // hasWildcard tells whether a pattern of http.ServeMux has given r values.
