@@ -4,6 +4,7 @@ import logging
 import uuid
 
 from signalrcore.hub_connection_builder import HubConnectionBuilder
+from signalrcore.messages.stream_invocation_message import StreamInvocationMessage
 from signalrcore.types import HttpTransportType, HubProtocolEncoding
 
 from inbox import DEADLINE, Inbox
@@ -75,16 +76,29 @@ class CoreClient:
     def begin_stream(self, name, *args):
         """Returns a function that waits for a stream's end and returns its items.
 
-        The client lets one subscribe only after it has sent the call: what the hub sends before is lost.
+        The client lets one subscribe only after it has sent the call, and loses what the hub sends before: so
+        this subscribes when the client is about to send.
         """
-        items = []
-        handler = self.connection.stream(name, list(args))
-        answer = self._answer(handler.invocation_id)
-        handler.subscribe({
-            "next": items.append,
-            "complete": lambda m: answer.put((True, None)),
-            "error": lambda m: answer.put((False, "cancelled")),
-        })
+        items, transport = [], self.connection.transport
+        send = transport.send
+
+        def subscribe(call):
+            self.connection.stream_handlers[call][0].subscribe({
+                "next": items.append,
+                "complete": lambda m: self._answer(call).put((True, None)),
+                "error": lambda m: self._answer(call).put((False, "cancelled")),
+            })
+
+        def send_subscribed(message):
+            if isinstance(message, StreamInvocationMessage):
+                subscribe(message.invocation_id)
+            return send(message)
+
+        transport.send = send_subscribed
+        try:
+            answer = self._answer(self.connection.stream(name, list(args)).invocation_id)
+        finally:
+            transport.send = send
 
         def end():
             done, why = answer.counts(1)[0]
