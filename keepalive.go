@@ -27,8 +27,14 @@ func (s *Session) startClock() {
 
 // setClock sets the timer to the next deadline, if there is any.
 func (s *Session) setClock(now time.Time) {
-	if next := min(s.untilPing(now), s.untilIdle(now), s.untilExpiry(now)); next < forever {
-		s.core.wheel.Reset(&s.timer, next)
+	for {
+		expiry := s.expiry.Load()
+		if next := min(s.untilPing(now), s.untilIdle(now), s.untilExpiry(now)); next < forever {
+			s.core.wheel.Reset(&s.timer, next)
+		}
+		if s.expiry.Load() == expiry { // else Expire has set the timer too early
+			return
+		}
 	}
 }
 
