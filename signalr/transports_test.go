@@ -402,6 +402,22 @@ func TestPollAnswers(t *testing.T) {
 			}
 		})
 	})
+	for _, waits := range []bool{true, false} {
+		t.Run(fmt.Sprintf("a message over the limit while a poll waits: %v", waits), func(t *testing.T) {
+			serve(t, nil, func(s *server) {
+				s.handle()
+				c := s.polled()
+				answer := func() reply { return c.poll() }
+				if waits {
+					waiting := c.polling()
+					answer = func() reply { return <-waiting }
+				}
+				c.post(`{"target":"echo","arguments":["` + strings.Repeat("x", 65_536) + `"],"type":1}␞`)
+				c.want("why it ends", answer(), 200, `{"type":7,"error":"Connection closed with an error.","allowReconnect":true}␞`, octets)
+				c.want("the end", c.poll(), 204, "", plainText)
+			})
+		})
+	}
 	t.Run("DELETE while a poll waits", func(t *testing.T) {
 		serve(t, nil, func(s *server) {
 			reason := make(chan error, 1)
