@@ -152,14 +152,14 @@ var budgets = []struct {
 	folder string
 	lines  int // 0: counted apart, without a limit
 }{
-	{".", 4800},
+	{".", 5600},
 	{"websocket", 8200},
-	{"wire", 400},
+	{"wire", 450},
 	{"wire/wiretest", 0},
-	{"internal/transport", 2000},
+	{"internal/transport", 2200},
 	{"signalr", 5200},
 	{"signalr/classic", 1500},
-	{"socketio", 2500},
+	{"socketio", 7500},
 	{"plain", 950},
 	{"backplane", 500},
 	{"backplane/backplanetest", 0},
