@@ -93,15 +93,19 @@ func (b *broadcast) encode(p wire.Protocol) error {
 	if err != nil {
 		return err
 	}
-	data, err := p.Append(nil, &wire.Message{Kind: wire.Call, Name: b.name, Args: args})
+	m := &wire.Message{Kind: wire.Call, Name: b.name, Args: args}
+	data, err := p.Append(nil, m)
 	if err != nil {
 		return err
 	}
-	m := encodedMessage{protocol: p}
+	one := encodedMessage{protocol: p}
 	if len(data) > 0 {
-		m.message = &wire.Encoded{Data: data, Binary: p.Binary(), Kind: wire.Call, Shared: b.shared}
+		one.message = sealed(p, data, m)
+		for e := one.message; e != nil; e = e.Next {
+			e.Shared = b.shared
+		}
 	}
-	b.encoded = append(b.encoded, m)
+	b.encoded = append(b.encoded, one)
 	return nil
 }
 

@@ -78,7 +78,11 @@ func outward(err error, codec wire.Codec) (e *wire.Error, meant bool) {
 	if own.Data == nil {
 		return e, true
 	}
-	if a, err := codec.Marshal(own.Data); err == nil {
+	a, err := codec.Marshal(own.Data)
+	if err == nil && len(a.Attachments) > 0 { // an error has no room for them: bytes travel as text
+		a, err = wire.JSON.Marshal(own.Data)
+	}
+	if err == nil {
 		e.Data = a.Values[0]
 	}
 	return e, true

@@ -64,7 +64,7 @@ func (q *queue) put(e *wire.Encoded, p policy, key string) (dropped int, full bo
 }
 
 func (q *queue) fits(e *wire.Encoded) bool {
-	return q.live == 0 || (q.bytes+len(e.Data) <= q.limits.QueueBytes && q.live < q.limits.QueueMessages)
+	return q.live == 0 || (q.bytes+e.Size() <= q.limits.QueueBytes && q.live < q.limits.QueueMessages)
 }
 
 func (q *queue) add(it queued) {
@@ -76,7 +76,7 @@ func (q *queue) add(it queued) {
 	}
 	q.items = append(q.items, it)
 	q.live++
-	q.bytes += len(it.e.Data)
+	q.bytes += it.e.Size()
 }
 
 func (q *queue) dropKey(key string) int {
@@ -102,7 +102,7 @@ func (q *queue) dropOne() bool {
 func (q *queue) drop(i int) {
 	it := &q.items[i]
 	q.live--
-	q.bytes -= len(it.e.Data)
+	q.bytes -= it.e.Size()
 	if it.policy == keepLatest {
 		delete(q.latest, it.key)
 	}
@@ -130,7 +130,8 @@ func (q *queue) compact() {
 	q.items = kept
 }
 
-// take appends what waits to batch and empties the queue.
+// take appends what waits to batch, attachments behind their messages, and
+// empties the queue.
 func (q *queue) take(batch []*wire.Encoded) []*wire.Encoded {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -138,8 +139,8 @@ func (q *queue) take(batch []*wire.Encoded) []*wire.Encoded {
 		return batch
 	}
 	for _, it := range q.items {
-		if it.e != nil {
-			batch = append(batch, it.e)
+		for e := it.e; e != nil; e = e.Next {
+			batch = append(batch, e)
 		}
 	}
 	q.reset()
@@ -228,7 +229,7 @@ func (q *queue) putIfRoom(e *wire.Encoded) (room chan struct{}, err error) {
 	if q.ended {
 		return nil, ErrClosed
 	}
-	if q.live == 0 || q.bytes+len(e.Data) <= q.limits.QueueBytes/2 && q.live < q.limits.QueueMessages/2 {
+	if q.live == 0 || q.bytes+e.Size() <= q.limits.QueueBytes/2 && q.live < q.limits.QueueMessages/2 {
 		q.add(queued{e: e})
 		return nil, nil
 	}

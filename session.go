@@ -334,7 +334,18 @@ func (s *Session) send(m *wire.Message) error {
 	if err != nil || len(data) == 0 {
 		return err
 	}
-	return s.enqueue(&wire.Encoded{Data: data, Binary: s.opening.Protocol.Binary(), Kind: m.Kind}, closeSlow, "")
+	return s.enqueue(sealed(s.opening.Protocol, data, m), closeSlow, "")
+}
+
+// sealed is a message as p has written it, with its attachments behind it.
+func sealed(p wire.Protocol, data []byte, m *wire.Message) *wire.Encoded {
+	e := &wire.Encoded{Data: data, Binary: p.Binary(), Kind: m.Kind}
+	last := e
+	for _, part := range m.Args.Attachments {
+		last.Next = &wire.Encoded{Data: part, Binary: true}
+		last = last.Next
+	}
+	return e
 }
 
 // sheet is what a message with one value is written from.
@@ -369,9 +380,11 @@ func (s *Session) sendValue(m wire.Message, value any) error {
 func (sh *sheet) write(codec wire.Codec, value any) (err error) {
 	if a, ok := codec.(wire.Appender); ok {
 		sh.buf, err = a.AppendValue(sh.buf[:0], value)
-		sh.value[0] = sh.buf
-		sh.m.Args.Values = sh.value[:]
-		return err
+		if err != wire.ErrAttachments {
+			sh.value[0] = sh.buf
+			sh.m.Args.Values = sh.value[:]
+			return err
+		}
 	}
 	sh.m.Args, err = codec.Marshal(value)
 	return err
@@ -383,7 +396,7 @@ func (s *Session) sendWaiting(ctx context.Context, m *wire.Message) error {
 	if err != nil || len(data) == 0 {
 		return err
 	}
-	if err := s.queue.putWaiting(ctx, &wire.Encoded{Data: data, Binary: s.opening.Protocol.Binary(), Kind: m.Kind}); err != nil {
+	if err := s.queue.putWaiting(ctx, sealed(s.opening.Protocol, data, m)); err != nil {
 		return err
 	}
 	s.pipe.Wake()

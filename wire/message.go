@@ -31,6 +31,8 @@ type Message struct {
 
 	Streams []string          // IDs of the streams that a call brings along: their values come as Items, their ends as Ends
 	Headers map[string]string // of a call; nil for none
+
+	Offset string // of an event that the peer may ask for again, in the words of [Protocol]; empty for none
 }
 
 // Args holds encoded values, in the form the connection's [Codec] wrote them.
@@ -128,7 +130,19 @@ type Encoded struct {
 	Kind   Kind // of the message inside; zero for a protocol's own bytes, such as the answer to a handshake
 	Shared bool // goes to several connections
 
+	Uncompressed bool     // not to be compressed on its way
+	Next         *Encoded // the message that goes right behind it, as one with it: a binary attachment
+
 	framed [forms]atomic.Pointer[any]
+}
+
+// Size is the number of bytes, those of the messages right behind it included.
+func (e *Encoded) Size() int {
+	n := 0
+	for ; e != nil; e = e.Next {
+		n += len(e.Data)
+	}
+	return n
 }
 
 // Framed returns the message in a transport's form, calling build when no

@@ -19,7 +19,8 @@ type Protocol interface {
 
 	// Append appends m as one whole message of the transport. It appends
 	// nothing when the protocol has no words for m. The values of m.Args were
-	// written by the Codec and go in verbatim.
+	// written by the Codec and go in verbatim; its attachments follow as binary
+	// messages, which the hub sees to.
 	Append(dst []byte, m *Message) ([]byte, error)
 
 	// Parse reads one whole message into m, which the caller has zeroed. The
@@ -75,12 +76,24 @@ type Pipe interface {
 	CloseNow()
 }
 
-// Appender is a [Codec] whose values need nothing beside their bytes. The hub
-// writes single values with it, which saves memory.
+// ErrAttachments is what an [Appender] says to a value that needs attachments.
+var ErrAttachments = errors.New("wire: the value has attachments")
+
+// Appender is a [Codec] whose values mostly need nothing beside their bytes. The
+// hub writes single values with it, which saves memory.
 type Appender interface {
 	// AppendValue appends value as Marshal would write it. After an error, dst
-	// is as it was.
+	// is as it was. The error is ErrAttachments when only Marshal can write the
+	// value.
 	AppendValue(dst []byte, value any) ([]byte, error)
+}
+
+// Gauge is a [Pipe] that knows whether what is put into the queue now would leave
+// at once. Of other pipes the hub thinks so when nothing waits.
+type Gauge interface {
+	// Writable is false while a message would have to wait: for a poll to come, or
+	// for earlier bytes to leave. It does not block.
+	Writable() bool
 }
 
 // Lender is a [Pipe] that can spare the goroutine on which it calls Receive.
