@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/socketio/internal/engineio"
@@ -20,11 +19,9 @@ const (
 // has a session at the hub: one that waits for CONNECT, or is connected.
 type peer struct {
 	// fixed after construction
-	hub            *parley.Hub
-	ids            *engineio.IDs
-	connectTimeout time.Duration
-	engine         *engineio.Socket
-	request        *http.Request // set by Open
+	server  *Server
+	engine  *engineio.Socket
+	request *http.Request // set by Open
 
 	pausing sync.Mutex // held while the pause, or the space it is of, changes; taken before mu
 
@@ -61,7 +58,7 @@ func (p *peer) Open(r *http.Request) error {
 // ends the whole connection.
 func (p *peer) newSpace() (*space, error) {
 	s := &space{peer: p}
-	session, err := p.hub.NewSession(p.request, s, &parley.SessionOptions{ID: p.ids.New(), HandshakeTimeout: p.connectTimeout})
+	session, err := p.server.hub.NewSession(p.request, s, &parley.SessionOptions{ID: p.server.ids.New(), HandshakeTimeout: p.server.connectTimeout})
 	s.session = session
 	return s, err
 }
