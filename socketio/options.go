@@ -1,6 +1,9 @@
 package socketio
 
-import "time"
+import (
+	"io/fs"
+	"time"
+)
 
 // Options configures an endpoint. Nil means all defaults. Names and defaults
 // are those of the Node.js server where it has them.
@@ -35,4 +38,10 @@ type Options struct {
 	// CloseTimeout bounds a goodbye. Zero means 5 seconds over WebSocket, and 30
 	// seconds for a poll to fetch it.
 	CloseTimeout time.Duration
+	// ServeClient holds the browser's client: npm's folder socket.io-client, or
+	// its dist. The eight files that the Node.js server serves under its path, such
+	// as /socket.io/socket.io.min.js, come from it, and nothing else does. They are
+	// read when they are first asked for, and kept. With package.json in it, its
+	// version is their ETag, else a hash is. Nil means that none are served.
+	ServeClient fs.FS
 }

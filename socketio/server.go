@@ -20,6 +20,7 @@ type Server struct {
 	connectTimeout time.Duration
 	engine         *engineio.Server
 	ids            engineio.IDs
+	files          *clientFiles // nil: none are served
 }
 
 // NewServer makes a server whose main namespace, "/", is hub.
@@ -28,12 +29,18 @@ func NewServer(hub *parley.Hub, o *Options) *Server {
 		o = &Options{}
 	}
 	srv := &Server{hub: hub, connectTimeout: cmp.Or(o.ConnectTimeout, 45*time.Second)}
-	srv.engine = engineio.NewServer(srv.engineOptions(o))
+	engine := srv.engineOptions(o)
+	srv.engine = engineio.NewServer(engine)
+	srv.files = newClientFiles(o.ServeClient, &engine.Transport)
 	return srv
 }
 
 // ServeHTTP implements [http.Handler].
-func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { srv.engine.ServeHTTP(w, r) }
+func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !srv.files.serve(w, r) {
+		srv.engine.ServeHTTP(w, r)
+	}
+}
 
 func (srv *Server) engineOptions(o *Options) engineio.Options {
 	return engineio.Options{
