@@ -253,6 +253,12 @@ func (p *peer) Closed(err error) {
 // Transport implements [wire.Pipe].
 func (s *space) Transport() string { return s.engine.Transport() }
 
+// Lend implements [wire.Lender].
+func (s *space) Lend(w wire.Worker) bool { return s.engine.Lend(w) }
+
+// Writable implements [wire.Gauge].
+func (s *space) Writable() bool { return s.engine.Writable() }
+
 // Wake implements [wire.Pipe].
 func (s *space) Wake() { s.engine.Wake() }
 

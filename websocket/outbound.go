@@ -464,6 +464,15 @@ func (c *Conn) Want() {
 	}
 }
 
+// Writable tells whether what is sent now would leave soon. It is false while the
+// socket has yet to take what was sent before, and once the connection has ended. It
+// may be called concurrently.
+func (c *Conn) Writable() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err == nil && !c.out.closeSent && !c.out.blocked && (c.link == nil || !c.out.turn)
+}
+
 // offerSoon sees to it that OnWritable is called, if that is wanted. The caller has mu.
 func (c *Conn) offerSoon() {
 	switch {

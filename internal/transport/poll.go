@@ -229,6 +229,13 @@ func (p *Poll) Transport() string {
 // Ping implements [wire.Pipe]: polls are signs of life by themselves.
 func (p *Poll) Ping() bool { return false }
 
+// Writable implements [wire.Gauge]: only while a poll waits.
+func (p *Poll) Writable() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mine != nil && !p.ended
+}
+
 // Close implements [wire.Pipe]: the poll that waits, or the next one, brings
 // what is left. Without a next one, the close timeout ends the pipe.
 func (p *Poll) Close(int, string) {

@@ -284,6 +284,9 @@ func (p *WebSocket) RemoteAddr() net.Addr { return p.conn.RemoteAddr() }
 // Wake implements [wire.Pipe].
 func (p *WebSocket) Wake() { p.conn.Want() }
 
+// Writable implements [wire.Gauge].
+func (p *WebSocket) Writable() bool { return p.conn.Writable() }
+
 var batches = sync.Pool{New: func() any { return new([]*wire.Encoded) }}
 
 const keptBatch = 256 // messages; the room of a larger batch is given back

@@ -23,7 +23,7 @@ type Socket struct {
 	up     Upper
 
 	taking    sync.Mutex // held while up is asked to Take: one at a time, though there may be two pipes
-	receiving sync.Mutex // held while a message is handed up: likewise
+	receiving sync.Mutex // held while a message is handed up: likewise. current does not change meanwhile
 	timer     wheel.Timer
 
 	pausing sync.Mutex // held while paused, or the pipe that it speaks of, changes
@@ -125,6 +125,8 @@ func (l *link) Take(batch []*wire.Encoded) []*wire.Encoded {
 // Receive implements [wire.Receiver].
 func (l *link) Receive(data []byte, binary bool) {
 	s := l.socket
+	s.receiving.Lock()
+	defer s.receiving.Unlock()
 	s.mu.Lock()
 	carries, probes := s.current == l, s.probe == l
 	s.mu.Unlock()
@@ -189,10 +191,8 @@ var (
 	errCutPost  = errors.New("engineio: POST cut off")
 )
 
-// receive takes one packet of the current pipe.
+// receive takes one packet of the current pipe. The caller holds receiving.
 func (s *Socket) receive(data []byte, binary bool) {
-	s.receiving.Lock()
-	defer s.receiving.Unlock()
 	if !s.hears(!binary && len(data) > 0 && data[0] == packetPong) {
 		return
 	}
@@ -293,6 +293,15 @@ func (s *Socket) pipe() wire.Pipe {
 	defer s.mu.Unlock()
 	return s.current.pipe
 }
+
+// Lend implements [wire.Lender]: a WebSocket lends, a POST does not.
+func (s *Socket) Lend(w wire.Worker) bool {
+	lender, ok := s.pipe().(wire.Lender) // that of the Receive of the moment
+	return ok && lender.Lend(w)
+}
+
+// Writable implements [wire.Gauge].
+func (s *Socket) Writable() bool { return s.pipe().(wire.Gauge).Writable() }
 
 // Wake implements [wire.Pipe].
 func (s *Socket) Wake() { s.pipe().Wake() }

@@ -103,7 +103,8 @@ func (l *link) tick() {
 }
 
 // upgrade makes the probe current. What waits in the queue above is simply
-// taken by the new pipe.
+// taken by the new pipe. The caller holds receiving, so that no packet of the old
+// pipe is on its way up.
 func (l *link) upgrade() {
 	s := l.socket
 	s.pausing.Lock()
