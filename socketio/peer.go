@@ -237,6 +237,9 @@ func (p *peer) Heard() {}
 
 // Closed implements [wire.Receiver].
 func (p *peer) Closed(err error) {
+	if err == engineio.ErrTransportClose {
+		err = nil // an ordinary goodbye
+	}
 	p.mu.Lock()
 	p.dead = true
 	ending, s := p.ending, p.space

@@ -494,12 +494,12 @@ func TestTheClientSaysGoodbye(t *testing.T) {
 	if got := <-waits; got != "6" {
 		t.Errorf("the poll that waited got %q, want 6", got)
 	}
-	s.wantEnd(nil)
+	s.wantEnd(ErrTransportClose)
 	s.wantGone(sid)
 
 	sid = s.open() // and with a poll that comes a moment late
 	s.wantDo("POST", polling+sid, "1", 200, "ok")
-	s.wantEnd(nil)
+	s.wantEnd(ErrTransportClose)
 	s.wantDo("POST", polling+sid, "4x", 400, "")
 	s.wantDo("GET", polling+sid, "", 200, "6")
 	s.wantGone(sid)
@@ -507,7 +507,7 @@ func TestTheClientSaysGoodbye(t *testing.T) {
 	c := s.webSocket(webSocket) // and over WebSocket, where the reference does not listen
 	send(t, c, "1")
 	wantClose(t, c, websocket.StatusNoStatus)
-	s.wantEnd(nil)
+	s.wantEnd(ErrTransportClose)
 }
 
 func TestTheServerSaysGoodbye(t *testing.T) {
@@ -554,7 +554,7 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("the end of the polls ended the session: %v", <-s.closed)
 	}
 	c.Close(1000, "")
-	s.wantEnd(nil)
+	s.wantEnd(ErrTransportClose)
 }
 
 func TestUpgradeWithoutAProbe(t *testing.T) {

@@ -42,7 +42,7 @@ func (s *Socket) overdue() {
 	paused := s.paused
 	s.pausing.Unlock()
 	if !paused {
-		s.Fail(errTimeout)
+		s.Fail(ErrPingTimeout)
 		return
 	}
 	s.mu.Lock()

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -32,8 +31,6 @@ const separator = 0x1E
 // maxPackets bounds the packets of one payload. A payload of the default size
 // full of the shortest sensible events stays below it.
 const maxPackets = 1 << 16
-
-var errPayload = fmt.Errorf("engineio: malformed payload: %w", wire.ErrProtocol)
 
 // eachPacket calls fn for the packets of a payload until fn says stop.
 func eachPacket(payload []byte, fn func(packet []byte) bool) error {

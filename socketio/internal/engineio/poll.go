@@ -114,7 +114,7 @@ func (s *Socket) servePost(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.endPost()
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/octet-stream" {
-		s.Fail(errPayload) // the way of protocol 3
+		s.Fail(errContent) // the way of protocol 3
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}

@@ -1,13 +1,10 @@
 package engineio
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
-	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/internal/transport"
 	"github.com/parley-go/parley/internal/wheel"
 	"github.com/parley-go/parley/wire"
@@ -152,7 +149,7 @@ func (l *link) Closed(err error) {
 	case s.current:
 		probe = s.probe
 		if s.phase == running {
-			s.reason = err
+			s.reason = ended(s.polling(), err)
 		}
 		if s.phase != left {
 			s.phase = over
@@ -181,15 +178,6 @@ func (s *Socket) end(reason error) {
 	}
 	s.up.Closed(reason)
 }
-
-var (
-	errPacket   = fmt.Errorf("engineio: unknown packet: %w", wire.ErrProtocol)
-	errPing     = fmt.Errorf("engineio: the client pinged, which is the server's to do: %w", wire.ErrProtocol)
-	errTimeout  = fmt.Errorf("engineio: ping timeout: %w", parley.ErrIdle)
-	errTwoPolls = fmt.Errorf("engineio: two polls at a time: %w", wire.ErrProtocol)
-	errTwoPosts = fmt.Errorf("engineio: two POSTs at a time: %w", wire.ErrProtocol)
-	errCutPost  = errors.New("engineio: POST cut off")
-)
 
 // receive takes one packet of the current pipe. The caller holds receiving.
 func (s *Socket) receive(data []byte, binary bool) {
@@ -236,7 +224,7 @@ func (s *Socket) leave() {
 		s.mu.Unlock()
 		return
 	}
-	s.phase = left
+	s.phase, s.reason = left, ErrTransportClose
 	l, waits := s.current, s.polls > 0
 	polling := s.polling()
 	if polling && !waits {

@@ -1,0 +1,47 @@
+package engineio
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/wire"
+)
+
+// Why a connection ended, in the reference's words: what [Upper.Closed] gets
+// wraps one of these, or is the error that Fail was given by the Upper, or nil
+// after a Close of this side. It is ErrTransportClose itself, with nothing
+// around it, when the client simply left.
+var (
+	ErrTransportClose = errors.New("engineio: transport close") // the client left, or the network took it
+	ErrTransportError = errors.New("engineio: transport error") // the client broke the rules of its transport
+	ErrPingTimeout    = fmt.Errorf("engineio: ping timeout: %w", parley.ErrIdle)
+	ErrParse          = fmt.Errorf("engineio: parse error: %w", wire.ErrProtocol)
+	ErrForcedClose    = errors.New("engineio: forced close") // this side's limits ended it
+)
+
+var (
+	errPayload  = fmt.Errorf("%w: malformed payload", ErrParse)
+	errPacket   = fmt.Errorf("%w: unknown packet", ErrParse)
+	errPing     = misuse("the client pinged, which is the server's to do")
+	errTwoPolls = misuse("two polls at a time")
+	errTwoPosts = misuse("two POSTs at a time")
+	errContent  = misuse("binary payload")
+	errCutPost  = fmt.Errorf("%w: POST cut off", ErrTransportError)
+)
+
+// misuse is the error of a client that breaks the rules.
+func misuse(how string) error {
+	return fmt.Errorf("%w: %s: %w", ErrTransportError, how, wire.ErrProtocol)
+}
+
+// ended words the end of a pipe that nobody has asked for.
+func ended(polling bool, err error) error {
+	switch {
+	case err == nil:
+		return ErrTransportClose
+	case polling, errors.Is(err, wire.ErrProtocol):
+		return fmt.Errorf("%w: %w", ErrTransportError, err)
+	}
+	return fmt.Errorf("%w: %w", ErrTransportClose, err)
+}
