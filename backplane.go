@@ -27,18 +27,56 @@ type Backplane interface {
 }
 
 // envelope is what travels between nodes: a broadcast, its arguments written
-// as JSON and with the codecs that connections of other nodes may have.
+// as JSON and with the codecs that connections of other nodes may have, or what
+// is to be done with an audience.
 type envelope struct {
-	Node   string            `json:"n"`
-	Kind   audienceKind      `json:"k"`
-	To     string            `json:"t,omitempty"`
-	Except []string          `json:"x,omitempty"`
-	Policy policy            `json:"p,omitempty"`
-	Key    string            `json:"l,omitempty"`
-	Name   string            `json:"e"`
-	Args   []json.RawMessage `json:"a"`
-	Also   []written         `json:"w,omitempty"`
+	Node         string            `json:"n"`
+	Kind         audienceKind      `json:"k"`
+	To           string            `json:"t,omitempty"`
+	More         []others          `json:"m,omitempty"`
+	Except       []string          `json:"x,omitempty"`
+	ExceptGroups []string          `json:"xg,omitempty"`
+	Policy       policy            `json:"p,omitempty"`
+	Key          string            `json:"l,omitempty"`
+	Plain        bool              `json:"u,omitempty"`
+	Name         string            `json:"e"`
+	Args         []json.RawMessage `json:"a"`
+	Also         []written         `json:"w,omitempty"`
+	Do           *action           `json:"d,omitempty"` // in place of a broadcast
 }
+
+// others is a part of a union as it travels.
+type others struct {
+	Kind audienceKind `json:"k"`
+	To   string       `json:"t,omitempty"`
+}
+
+// letter is an envelope to a.
+func (h *Hub) letter(a *Audience) *envelope {
+	e := &envelope{
+		Node: h.node, Kind: a.kind, To: a.name, Except: a.except, ExceptGroups: a.exceptGroups,
+		Policy: a.policy, Key: a.key, Plain: a.uncompressed,
+	}
+	for _, p := range a.more {
+		e.More = append(e.More, others{p.kind, p.name})
+	}
+	return e
+}
+
+// audience is to whom e goes on this node.
+func (e *envelope) audience(h *Hub) *Audience {
+	a := &Audience{
+		hub: h, part: part{e.Kind, e.To}, except: e.Except, exceptGroups: e.ExceptGroups,
+		policy: e.Policy, key: e.Key, uncompressed: e.Plain,
+	}
+	for _, o := range e.More {
+		a.more = append(a.more, part{o.Kind, o.To})
+	}
+	return a
+}
+
+// spans tells whether a may have members on other nodes that a message reaches.
+func (h *Hub) spans(a *Audience) bool { return h.backplane != nil && !a.local && !a.single() }
 
 // written are the arguments as a codec has written them.
 type written struct {
@@ -87,7 +125,8 @@ func (h *Hub) publish(ctx context.Context, a *Audience, b *broadcast) error {
 	if err != nil {
 		return err
 	}
-	e := envelope{Node: h.node, Kind: a.kind, To: a.name, Except: a.except, Policy: a.policy, Key: a.key, Name: b.name}
+	e := h.letter(a)
+	e.Name = b.name
 	for _, v := range args.Values {
 		e.Args = append(e.Args, v)
 	}
@@ -100,7 +139,11 @@ func (h *Hub) publish(ctx context.Context, a *Audience, b *broadcast) error {
 			e.Also = append(e.Also, written{c.Name(), other.Values, other.Attachments})
 		}
 	}
-	data, err := json.Marshal(&e)
+	return h.post(ctx, e)
+}
+
+func (h *Hub) post(ctx context.Context, e *envelope) error {
+	data, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
@@ -121,9 +164,13 @@ func (h *Hub) receive(data []byte) {
 	for _, v := range e.Args {
 		args.Values = append(args.Values, v)
 	}
-	a := Audience{hub: h, kind: e.Kind, name: e.To, except: e.Except, policy: e.Policy, key: e.Key}
-	b := &broadcast{name: e.Name, args: append([]encodedArgs{{wire.JSON, args}}, h.known(&e)...)}
-	if err := h.deliver(&a, b); err != nil {
+	a := e.audience(h)
+	if e.Do != nil {
+		e.Do.on(a)
+		return
+	}
+	b := &broadcast{name: e.Name, plain: e.Plain, args: append([]encodedArgs{{wire.JSON, args}}, h.known(&e)...)}
+	if err := h.deliver(a, b); err != nil {
 		h.core.log.Error("parley: delivery from another node failed", "event", e.Name, "error", err)
 	}
 }

@@ -11,8 +11,10 @@ import (
 // it once for each form (see wire.Encoded).
 type broadcast struct {
 	name    string
-	values  []any // what to marshal; nil when args came from another node
-	shared  bool  // it goes to several connections
+	values  []any  // what to marshal; nil when args came from another node
+	id      string // of a call that everyone is to answer; empty for an event
+	shared  bool   // it goes to several connections
+	plain   bool   // it is not to be compressed
 	args    []encodedArgs
 	encoded []encodedMessage
 }
@@ -31,12 +33,12 @@ func (h *Hub) broadcast(ctx context.Context, a *Audience, name string, values []
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	b := &broadcast{name: name, values: values}
+	b := &broadcast{name: name, values: values, plain: a.uncompressed}
 	if h.core.ctx.Err() != nil {
 		return ErrShutdown
 	}
 	var lost error
-	if h.backplane != nil && a.kind != toOne {
+	if h.spans(a) {
 		lost = h.publish(ctx, a, b) // the members here get it all the same
 	}
 	if err := h.deliver(a, b); err != nil {
@@ -57,17 +59,15 @@ func (h *Hub) deliver(a *Audience, b *broadcast) error {
 			return err
 		}
 	}
-	if order != nil {
-		order.Lock()
-		defer order.Unlock()
-	}
+	order.lock()
+	defer order.unlock()
 	var last error
 	for _, s := range members {
 		if e := b.of(s.opening.Protocol); e != nil {
 			last = s.enqueue(e, a.policy, a.key)
 		}
 	}
-	if a.kind == toOne {
+	if a.single() {
 		return last
 	}
 	return nil
@@ -76,7 +76,7 @@ func (h *Hub) deliver(a *Audience, b *broadcast) error {
 // nobody is a delivery to an empty audience: arguments that cannot be written
 // are an error all the same.
 func (h *Hub) nobody(a *Audience, b *broadcast) error {
-	if a.kind == toOne {
+	if a.single() {
 		return ErrClosed
 	}
 	_, err := b.argsFor(wire.JSON)
@@ -93,7 +93,7 @@ func (b *broadcast) encode(p wire.Protocol) error {
 	if err != nil {
 		return err
 	}
-	m := &wire.Message{Kind: wire.Call, Name: b.name, Args: args}
+	m := &wire.Message{Kind: wire.Call, ID: b.id, Name: b.name, Args: args}
 	data, err := p.Append(nil, m)
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (b *broadcast) encode(p wire.Protocol) error {
 	if len(data) > 0 {
 		one.message = sealed(p, data, m)
 		for e := one.message; e != nil; e = e.Next {
-			e.Shared = b.shared
+			e.Shared, e.Uncompressed = b.shared, b.plain
 		}
 	}
 	b.encoded = append(b.encoded, one)

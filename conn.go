@@ -55,37 +55,50 @@ func (c *Conn) Context() context.Context { return &c.session.life }
 // once. The error is ErrClosed when the connection has ended, or ErrLimit when
 // it is in too many groups.
 func (c *Conn) Join(group string) error {
+	var joined bool
 	err := ErrClosed
-	c.session.whileOpen(func() { err = c.join(group) })
+	c.session.whileOpen(func() { joined, err = c.join(group) })
+	if joined {
+		c.hub.watchGroup(c, group, true)
+	}
 	return err
 }
 
-func (c *Conn) join(group string) error {
+// join tells whether the connection was no member before.
+func (c *Conn) join(group string) (joined bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at, in := slices.BinarySearch(c.groups, group)
 	if in {
-		return nil
+		return false, nil
 	}
 	if len(c.groups) >= c.hub.core.limits.Groups {
-		return ErrLimit
+		return false, ErrLimit
 	}
 	if c.groups == nil {
 		c.groups = make([]string, 0, 1)
 	}
 	c.groups = slices.Insert(c.groups, at, group)
 	c.hub.index.join(group, c.session)
-	return nil
+	return true, nil
 }
 
 // Leave ends a membership. Leaving a group one is not in does nothing.
 func (c *Conn) Leave(group string) {
+	if c.leave(group) {
+		c.hub.watchGroup(c, group, false)
+	}
+}
+
+func (c *Conn) leave(group string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if at, in := slices.BinarySearch(c.groups, group); in {
+	at, in := slices.BinarySearch(c.groups, group)
+	if in {
 		c.groups = slices.Delete(c.groups, at, at+1)
 		c.hub.index.leave(group, c.session)
 	}
+	return in
 }
 
 // Groups lists the groups the connection is in, sorted. In OnDisconnect, those
@@ -94,6 +107,16 @@ func (c *Conn) Groups() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.groups)
+}
+
+// inAny tells whether the connection is in one of those groups.
+func (c *Conn) inAny(groups []string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(groups, func(name string) bool {
+		_, in := slices.BinarySearch(c.groups, name)
+		return in
+	})
 }
 
 // Set keeps a value with the connection; nil forgets it.
@@ -131,12 +154,13 @@ func (c *Conn) Call(ctx context.Context, name string, out any, args ...any) erro
 	if connecting {
 		return ErrConnecting
 	}
-	if _, bounded := ctx.Deadline(); !bounded {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.hub.core.limits.AskTimeout)
-		defer cancel()
-	}
-	answer, err := s.call(ctx, name, args)
+	ctx, cancel := c.hub.bounded(ctx)
+	defer cancel()
+	var answer wire.Args
+	err := c.hub.send(ctx, c.Audience(), name, args, func(ctx context.Context, to Audience, name string, args []any) (err error) {
+		answer, err = s.call(ctx, name, args)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ type core struct {
 
 	handlers registry
 	stats    counters
+	asked    atomic.Uint64 // calls and streams of this side
 	sessions sync.WaitGroup
 }
 

@@ -22,6 +22,8 @@ type Hub struct {
 	node       string
 	leaveBus   func() // nil without a backplane
 	disconnect atomic.Pointer[func(context.Context, *Conn, error)]
+	senders    atomic.Pointer[[]func(SendFunc) SendFunc]
+	watchers   atomic.Pointer[[]*Watcher]
 
 	mu       sync.Mutex
 	live     map[*Session]struct{} // all sessions whose pipe has not ended, handshaking ones too
@@ -137,6 +139,7 @@ func (h *Hub) gone(s *Session, reason error, connected bool) {
 	if hook := h.disconnect.Load(); hook != nil {
 		s.protect("OnDisconnect", func() error { (*hook)(h.core.ctx, s.conn, reason); return nil })
 	}
+	h.watchDisconnected(s.conn, reason)
 }
 
 // closeReason is the index of a reason's name in closeReasons.

@@ -2,6 +2,7 @@ package parley
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 )
 
@@ -115,26 +116,83 @@ func (x *index) conn(id string) *Session {
 	return sh.conns[id]
 }
 
-// members copies the sessions of a, and names the lock that orders what is
+// order is the locks that order what is sent to an audience.
+type order struct {
+	one  *sync.Mutex // nil for none
+	more []*sync.Mutex
+}
+
+func (o order) lock() {
+	if o.one != nil {
+		o.one.Lock()
+	}
+	for _, mu := range o.more {
+		mu.Lock()
+	}
+}
+
+func (o order) unlock() {
+	if o.one != nil {
+		o.one.Unlock()
+	}
+	for _, mu := range o.more {
+		mu.Unlock()
+	}
+}
+
+// members copies the sessions of a, and names the locks that order what is
 // sent to them.
-func (x *index) members(a *Audience) ([]*Session, *sync.Mutex) {
-	switch a.kind {
+func (x *index) members(a *Audience) ([]*Session, order) {
+	var list []*Session
+	var locks order
+	if len(a.more) == 0 {
+		list, locks.one = x.part(a.part, a)
+	} else {
+		list, locks.more = x.union(a)
+	}
+	if len(a.exceptGroups) > 0 {
+		list = slices.DeleteFunc(list, func(s *Session) bool { return s.conn.inAny(a.exceptGroups) })
+	}
+	return list, locks
+}
+
+func (x *index) union(a *Audience) (list []*Session, locks []*sync.Mutex) {
+	seen := make(map[*Session]bool)
+	for _, p := range a.parts() {
+		some, lock := x.part(p, a)
+		if lock != nil {
+			locks = append(locks, lock)
+		}
+		for _, s := range some {
+			if !seen[s] {
+				seen[s] = true
+				list = append(list, s)
+			}
+		}
+	}
+	return list, locks
+}
+
+// part copies the sessions of one of the sets of a, without those that a names
+// as exceptions.
+func (x *index) part(p part, a *Audience) ([]*Session, *sync.Mutex) {
+	switch p.kind {
 	case toOne:
-		if s := x.conn(a.name); s != nil {
+		if s := x.conn(p.name); s != nil && !a.excepts(p.name) {
 			return []*Session{s}, nil
 		}
 		return nil, nil
 	case toEveryone:
 		return x.everyone(a), &x.all
 	}
-	sh := x.shard(a.name)
+	sh := x.shard(p.name)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	sets := sh.groups
-	if a.kind == toUser {
+	if p.kind == toUser {
 		sets = sh.users
 	}
-	g := sets[a.name]
+	g := sets[p.name]
 	if g == nil {
 		return nil, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/parley-go/parley/wire"
 )
@@ -11,9 +12,10 @@ import (
 // pending holds the calls that wait for an answer of the peer, and the streams
 // that calls of the peer have brought, each by ID. Hub and client use the same.
 type pending struct {
+	last   *atomic.Uint64 // counts the names of this side; fixed after construction
+	prefix *string        // of them; fixed when the session opens
+
 	mu      sync.Mutex
-	last    uint64
-	prefix  *string // of this side's names
 	calls   map[string]*waiter
 	brought map[string]*waiter
 	kept    int   // streams of calls that have not ended, nor left them
@@ -27,37 +29,43 @@ type waiter struct {
 	args  wire.Args
 	err   error
 	items *items // for a stream, else nil
+	then  func() // called once done is closed; must not block. Nil for nothing
+}
+
+// end gives the waiter its answer.
+func (w *waiter) end(args wire.Args, err error) {
+	w.args, w.err = args, err
+	close(w.done)
+	if w.then != nil {
+		w.then()
+	}
 }
 
 func (p *pending) add(stream bool, pause func(bool)) (*waiter, error) {
+	w := &waiter{id: p.nextID(), done: make(chan struct{})}
+	if stream {
+		w.items = newItems(maxItems, pause)
+	}
+	return w, p.wait(w)
+}
+
+// wait makes w one of the calls that wait.
+func (p *pending) wait(w *waiter) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended != nil {
-		return nil, p.ended
-	}
-	w := &waiter{id: p.nextIDLocked(), done: make(chan struct{})}
-	if stream {
-		w.items = newItems(maxItems, pause)
+		return p.ended
 	}
 	if p.calls == nil {
 		p.calls = make(map[string]*waiter)
 	}
 	p.calls[w.id] = w
-	return w, nil
+	return nil
 }
 
-// nextID is a name for a call or a stream of this side.
-func (p *pending) nextID() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.nextIDLocked()
-}
-
-// nextIDLocked is nextID for a caller that holds mu.
-func (p *pending) nextIDLocked() string {
-	p.last++
-	return *p.prefix + strconv.FormatUint(p.last, 10)
-}
+// nextID is a name for a call or a stream of this side. No two of one hub are
+// alike, as several connections may be asked by one.
+func (p *pending) nextID() string { return *p.prefix + strconv.FormatUint(p.last.Add(1), 10) }
 
 // expect makes room for a stream that a call of the peer brings.
 func (p *pending) expect(id string, l *Limits, pause func(bool)) (*waiter, error) {
@@ -84,8 +92,7 @@ func (p *pending) expect(id string, l *Limits, pause func(bool)) (*waiter, error
 // calls, which were cancelled or never made, are ignored.
 func (p *pending) resolve(id string, args wire.Args, err error) {
 	if w := p.removeAny(id); w != nil {
-		w.args, w.err = args, err
-		close(w.done)
+		w.end(args, err)
 	}
 }
 
@@ -143,8 +150,7 @@ func (p *pending) end(err error) {
 	p.mu.Unlock()
 	for _, some := range []map[string]*waiter{calls, brought} {
 		for _, w := range some {
-			w.err = err
-			close(w.done)
+			w.end(wire.Args{}, err)
 		}
 	}
 }

@@ -14,6 +14,7 @@ const (
 	closeSlow  policy = iota // the connection is closed with ErrSlow
 	dropOldest               // droppable messages give way, oldest first
 	keepLatest               // a waiting message of the same key is replaced; else as dropOldest
+	nowOrNever               // dropped if anything waits
 )
 
 // queue holds what waits to be written to one connection: the only place
@@ -46,7 +47,12 @@ func (q *queue) put(e *wire.Encoded, p policy, key string) (dropped int, full bo
 	if q.ended {
 		return 0, false, ErrClosed
 	}
-	if p == keepLatest {
+	switch p {
+	case nowOrNever:
+		if q.held || q.live > 0 {
+			return 1, false, nil
+		}
+	case keepLatest:
 		dropped += q.dropKey(key)
 	}
 	for !q.fits(e) {

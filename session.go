@@ -101,6 +101,7 @@ func newSession(c *core, pipe wire.Pipe, o *SessionOptions) *Session {
 	}
 	s.queue.limits = &c.limits
 	s.queue.held = true
+	s.asks.last = &c.asked
 	s.calls.session = s
 	s.timer.Fire = s.tick
 	return s
@@ -162,6 +163,7 @@ func (s *Session) connect() {
 	s.mu.Unlock()
 	s.core.stats.opened.Add(1)
 	if s.conn != nil {
+		s.conn.hub.watchConnected(s.conn)
 		s.flow()
 	}
 }
@@ -404,6 +406,10 @@ func (s *Session) sendWaiting(ctx context.Context, m *wire.Message) error {
 }
 
 func (s *Session) enqueue(e *wire.Encoded, p policy, key string) error {
+	if p == nowOrNever && !s.writable() {
+		s.core.stats.drop(p, 1)
+		return nil
+	}
 	dropped, full, err := s.queue.put(e, p, key)
 	s.core.stats.drop(p, dropped)
 	if full {
@@ -415,6 +421,12 @@ func (s *Session) enqueue(e *wire.Encoded, p policy, key string) error {
 	}
 	s.pipe.Wake()
 	return nil
+}
+
+// writable tells whether the pipe would write at once.
+func (s *Session) writable() bool {
+	g, ok := s.pipe.(wire.Gauge)
+	return !ok || g.Writable()
 }
 
 // Fail ends the connection from this side: with the protocol's goodbye, then

@@ -13,8 +13,8 @@ type Stats struct {
 	Panics   int64 // handlers that panicked
 
 	// Dropped counts messages that were queued but never sent, by reason:
-	// "slow" (their connection was closed for it), "oldest" and "latest" (as
-	// their Audience allowed).
+	// "slow" (their connection was closed for it), "oldest", "latest" and
+	// "volatile" (as their Audience allowed).
 	Dropped map[string]int64
 	// Closed counts connections that ended, by reason: "bye", "lost", "slow",
 	// "idle", "protocol", "shutdown", "expired".
@@ -23,7 +23,7 @@ type Stats struct {
 
 type counters struct {
 	opened, refused, received, sent, panics atomic.Int64
-	slow, oldest, latest                    atomic.Int64
+	slow, oldest, latest, volatile          atomic.Int64
 	closed                                  [len(closeReasons)]atomic.Int64
 }
 
@@ -34,6 +34,8 @@ func (c *counters) drop(p policy, n int) {
 	case n == 0:
 	case p == keepLatest:
 		c.latest.Add(int64(n))
+	case p == nowOrNever:
+		c.volatile.Add(int64(n))
 	default:
 		c.oldest.Add(int64(n))
 	}
@@ -46,7 +48,7 @@ func (c *counters) snapshot() Stats {
 		Received: c.received.Load(),
 		Sent:     c.sent.Load(),
 		Panics:   c.panics.Load(),
-		Dropped:  map[string]int64{"slow": c.slow.Load(), "oldest": c.oldest.Load(), "latest": c.latest.Load()},
+		Dropped:  map[string]int64{"slow": c.slow.Load(), "oldest": c.oldest.Load(), "latest": c.latest.Load(), "volatile": c.volatile.Load()},
 		Closed:   make(map[string]int64),
 	}
 	for i, reason := range closeReasons {
