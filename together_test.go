@@ -148,6 +148,7 @@ func TestActionsReachAllNodes(t *testing.T) {
 		}
 		must(t, said.Send(ctx, here.Group("x").And(here.Group("b")).ExceptGroups("c"), line{Text: "to both"}))
 		must(t, said.Send(ctx, here.Group("x").Local(), line{Text: "here"}))
+		synctest.Wait()
 		must(t, here.Group("x").Local().Close(ctx, "enough"))
 		must(t, here.Group("b").CloseNow(ctx))
 		synctest.Wait()
