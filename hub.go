@@ -28,6 +28,7 @@ type Hub struct {
 	mu       sync.Mutex
 	live     map[*Session]struct{} // all sessions whose pipe has not ended, handshaking ones too
 	codecs   []wire.Codec          // those that sessions of any node may have, beside wire.JSON
+	ends     []*func()             // what to call when Shutdown begins
 	shutdown bool
 }
 
@@ -160,6 +161,7 @@ func closeReason(err error) int {
 // every handler has ended. When ctx ends first, what is left is cut off
 // without a goodbye and ctx's error is returned.
 func (h *Hub) Shutdown(ctx context.Context) error {
+	h.announce()
 	for _, s := range h.stop() {
 		s.Fail(wire.Goodbye{Code: 1001, Reason: "server shutting down", Reconnect: true}, ErrShutdown)
 	}
