@@ -89,7 +89,7 @@ func (d *dialer) connect(ctx context.Context, cl *parley.Client) (*parley.Sessio
 	if err != nil {
 		return nil, err
 	}
-	request, err := connectRequest(d.o.Auth)
+	request, err := protocol{nsp: "/"}.connect(d.o.Auth)
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +126,7 @@ type caller struct {
 	request []byte     // the CONNECT packet
 	answer  chan error // gets nil when let in, else why not
 
+	assembler      assembler
 	opened, joined bool          // owned by the reading goroutine
 	silence        time.Duration // likewise: the server is gone when nothing came for so long (§3.4)
 
@@ -152,10 +153,11 @@ func (c *caller) Take(batch []*wire.Encoded) []*wire.Encoded {
 
 // Receive implements [wire.Receiver].
 func (c *caller) Receive(data []byte, binary bool) {
-	err := malformed("binary attachments are not taken yet")
-	if !binary {
-		err = c.receive(data)
+	receive := c.receive
+	if binary {
+		receive = c.binary
 	}
+	err := receive(data)
 	if err == nil {
 		return
 	}
@@ -190,6 +192,15 @@ func (c *caller) receive(data []byte) error {
 	return nil
 }
 
+// binary takes an attachment.
+func (c *caller) binary(data []byte) error {
+	var p packet
+	if whole, err := c.assembler.binary(data, &p); err != nil || !whole {
+		return err
+	}
+	return c.packet(&p)
+}
+
 // pong answers a ping, once for all that came since the last write.
 func (c *caller) pong() {
 	c.mu.Lock()
@@ -214,10 +225,14 @@ func (c *caller) open(handshake []byte) error {
 }
 
 func (c *caller) message(data []byte) error {
-	p, err := parsePacket(data)
-	if err != nil {
+	var p packet
+	if whole, err := c.assembler.text(data, &p); err != nil || !whole {
 		return err
 	}
+	return c.packet(&p)
+}
+
+func (c *caller) packet(p *packet) error {
 	if !c.opened || p.nsp != "/" {
 		return nil
 	}
@@ -242,7 +257,7 @@ func (c *caller) message(data []byte) error {
 // join ends the handshake.
 func (c *caller) join() {
 	c.joined = true
-	c.session.Open(&parley.Opening{Protocol: protocol{"/"}, KeepAlive: -1, IdleTimeout: c.silence})
+	c.session.Open(&parley.Opening{Protocol: protocol{nsp: "/"}, KeepAlive: -1, IdleTimeout: c.silence})
 	c.answer <- nil
 }
 

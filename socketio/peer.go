@@ -23,6 +23,8 @@ type peer struct {
 	engine  *engineio.Socket
 	request *http.Request // set by Open
 
+	assembler assembler // owned by Receive
+
 	pausing sync.Mutex // held while the pause, or the space it is of, changes; taken before mu
 
 	mu     sync.Mutex
@@ -66,12 +68,15 @@ func (p *peer) newSpace() (*space, error) {
 // Receive implements [wire.Receiver]. Whatever breaks the protocol ends the
 // whole connection.
 func (p *peer) Receive(data []byte, binary bool) {
+	var packet packet // stays on the stack
+	var whole bool
+	var err error
 	if binary {
-		p.engine.Fail(malformed("binary message without a header"))
-		return
+		whole, err = p.assembler.binary(data, &packet)
+	} else {
+		whole, err = p.assembler.text(data, &packet)
 	}
-	packet, err := parsePacket(data)
-	if err == nil {
+	if whole && err == nil {
 		err = p.receive(&packet)
 	}
 	if err != nil {
@@ -82,7 +87,7 @@ func (p *peer) Receive(data []byte, binary bool) {
 func (p *peer) receive(packet *packet) error {
 	switch {
 	case packet.nsp != "/" && packet.kind == packetConnect:
-		return p.say(invalidNamespace(packet.nsp))
+		return p.say(protocol{nsp: packet.nsp}.unknown())
 	case packet.nsp != "/":
 		return malformed("namespace not joined")
 	case packet.kind == packetConnect:
@@ -159,11 +164,11 @@ func (p *peer) join(auth []byte) error {
 	if len(auth) > 0 {
 		s.session.Conn().Set(authKey{}, json.RawMessage(append([]byte(nil), auth...)))
 	}
-	words := protocol{"/"}
+	words := protocol{nsp: "/"}
 	s.session.Open(&parley.Opening{
 		Protocol:    words,
-		Welcome:     words.appendConnect(nil, s.session.ID()),
-		Refusal:     func(e *wire.Error) []byte { return words.appendConnectError(nil, e) },
+		Welcome:     words.connected(4, s.session.ID(), ""),
+		Refusal:     func(e *wire.Error) []byte { return words.refused(4, e) },
 		KeepAlive:   -1, // the engine's
 		IdleTimeout: -1,
 	})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/parley-go/parley/internal/rawjson"
@@ -12,7 +13,10 @@ import (
 
 // protocol writes the packets of one namespace, with Engine.IO's packet type
 // in front: a broadcast is then one WebSocket frame for all its receivers.
-type protocol struct{ nsp string }
+type protocol struct {
+	nsp     string
+	offsets bool // events end with their offset: the client may recover
+}
 
 // Name implements [wire.Protocol].
 func (protocol) Name() string { return "socketio" }
@@ -27,13 +31,15 @@ func (protocol) Binary() bool { return false }
 func (p protocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
 	switch m.Kind {
 	case wire.Call:
-		if len(m.Streams) > 0 {
-			return dst, errors.New("socketio: a call brings no streams")
+		if err := callable(m); err != nil {
+			return dst, err
 		}
-		if isReserved(m.Name) {
-			return dst, fmt.Errorf("socketio: the event name %q is reserved", m.Name)
+		dst = p.appendEvent(grow(dst, m), len(m.Args.Attachments), m.ID, m.Name, m.Args.Values)
+		if p.offsets && m.Offset != "" {
+			dst = append(dst[:len(dst)-1], ',')
+			dst = append(rawjson.AppendString(dst, m.Offset), ']')
 		}
-		return p.appendEvent(dst, m.ID, m.Name, m.Args.Values), nil
+		return dst, nil
 	case wire.Result:
 		return p.appendResult(dst, m), nil
 	case wire.Close:
@@ -42,14 +48,36 @@ func (p protocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
 		if m.Bye.Reconnect {
 			return dst, nil
 		}
-		return p.appendHead(dst, packetDisconnect, ""), nil
+		return p.appendHead(dst, packetDisconnect, 0, ""), nil
 	}
 	return dst, nil
 }
 
+// callable tells why a call cannot be made, if so.
+func callable(m *wire.Message) error {
+	if len(m.Streams) > 0 {
+		return errors.New("socketio: a call brings no streams")
+	}
+	if isReserved(m.Name) {
+		return fmt.Errorf("socketio: the event name %q is reserved", m.Name)
+	}
+	return nil
+}
+
+// grow makes room for m, so that it is written without moving.
+func grow(dst []byte, m *wire.Message) []byte {
+	const more = 64 // types, the namespace, quotes
+	return slices.Grow(dst, more+len(m.ID)+len(m.Name)+len(m.Offset)+m.Args.Size()+len(m.Args.Values))
+}
+
 // appendHead writes what stands before the JSON. "/" is never written.
-func (p protocol) appendHead(dst []byte, kind byte, id string) []byte {
-	dst = append(dst, message, kind)
+func (p protocol) appendHead(dst []byte, kind byte, attachments int, id string) []byte {
+	if attachments > 0 {
+		dst = append(dst, message, kind+(packetBinaryEvent-packetEvent))
+		dst = append(strconv.AppendInt(dst, int64(attachments), 10), '-')
+	} else {
+		dst = append(dst, message, kind)
+	}
 	if p.nsp != "/" {
 		dst = append(dst, p.nsp...)
 		dst = append(dst, ',')
@@ -57,17 +85,17 @@ func (p protocol) appendHead(dst []byte, kind byte, id string) []byte {
 	return append(dst, id...)
 }
 
-func (p protocol) appendEvent(dst []byte, id, name string, args [][]byte) []byte {
-	dst = append(p.appendHead(dst, packetEvent, id), '[')
-	dst = appendJSON(dst, name)
+func (p protocol) appendEvent(dst []byte, attachments int, id, name string, args [][]byte) []byte {
+	dst = append(p.appendHead(dst, packetEvent, attachments, id), '[')
+	dst = rawjson.AppendString(dst, name)
 	for _, v := range args {
 		dst = append(append(dst, ','), v...)
 	}
 	return append(dst, ']')
 }
 
-func (p protocol) appendAck(dst []byte, id string, args [][]byte) []byte {
-	dst = append(p.appendHead(dst, packetAck, id), '[')
+func (p protocol) appendAck(dst []byte, attachments int, id string, args ...[]byte) []byte {
+	dst = append(p.appendHead(dst, packetAck, attachments, id), '[')
 	for i, v := range args {
 		if i > 0 {
 			dst = append(dst, ',')
@@ -77,137 +105,37 @@ func (p protocol) appendAck(dst []byte, id string, args [][]byte) []byte {
 	return append(dst, ']')
 }
 
-// failure is how an error travels: Socket.IO has no form of its own for one.
-type failure struct {
-	Code    string          `json:"code"`
-	Message string          `json:"message"`
-	Event   string          `json:"event,omitempty"`
-	Data    json.RawMessage `json:"data,omitempty"`
-}
-
-type failedAck struct {
-	Error *failure `json:"error"`
-}
-
 func (p protocol) appendResult(dst []byte, m *wire.Message) []byte {
 	switch {
 	case m.Err == nil && m.ID == "":
 		return dst
 	case m.Err == nil:
-		return p.appendAck(dst, m.ID, m.Args.Values)
+		return p.appendAck(grow(dst, m), len(m.Args.Attachments), m.ID, m.Args.Values...)
 	}
-	f := failure{Code: m.Err.Code, Message: m.Err.Message, Data: m.Err.Data}
+	f := failure[json.RawMessage]{Code: m.Err.Code, Message: m.Err.Message, Data: m.Err.Data}
 	if m.ID == "" {
 		f.Event = m.Name
-		return p.appendEvent(dst, "", "error", [][]byte{appendJSON(nil, f)})
+		return p.appendEvent(dst, 0, "", "error", [][]byte{appendJSON(nil, f)})
 	}
-	return p.appendAck(dst, m.ID, [][]byte{appendJSON(nil, failedAck{&f})})
+	return p.appendAck(dst, 0, m.ID, appendJSON(nil, failedAck[json.RawMessage]{&f}))
 }
 
-func (p protocol) appendConnect(dst []byte, id string) []byte {
-	return appendJSON(p.appendHead(dst, packetConnect, ""), struct {
-		SID string `json:"sid"`
-	}{id})
-}
-
-func (p protocol) appendConnectError(dst []byte, e *wire.Error) []byte {
-	return appendJSON(p.appendHead(dst, packetConnectError, ""), struct { // in this order
-		Message string          `json:"message"`
-		Data    json.RawMessage `json:"data,omitempty"`
-	}{e.Message, e.Data})
-}
-
-// appendJSON writes v, which is made of strings and valid JSON.
-func appendJSON(dst []byte, v any) []byte {
-	a, err := wire.JSON.Marshal(v)
-	if err != nil {
-		return append(dst, "null"...)
-	}
-	return append(dst, a.Values[0]...)
-}
-
-// Parse implements [wire.Protocol].
+// Parse implements [wire.Protocol]. A packet with attachments is no whole
+// message of the transport: see [assembler].
 func (p protocol) Parse(data []byte, m *wire.Message) error {
-	packet, err := parsePacket(data)
-	if err != nil {
+	packet := packet{nsp: p.nsp}
+	if _, err := packet.head(data, 0); err != nil {
 		return err
 	}
 	return packet.message(m)
 }
 
-// message reads the packet's payload into m. CONNECT and CONNECT_ERROR are no
-// messages of a session and leave m as it is.
-func (p *packet) message(m *wire.Message) error {
-	switch p.kind {
-	case packetDisconnect:
-		m.Kind = wire.Close
-		return nil
-	case packetEvent:
-		return p.event(m)
-	case packetAck:
-		return p.ack(m)
-	}
-	return nil
-}
-
-func (p *packet) event(m *wire.Message) error {
-	values, err := splitArray(p.payload)
-	if err != nil {
-		return err
-	}
-	if len(values) == 0 {
-		return malformed("event without a name")
-	}
-	if m.Name, err = eventName(values[0]); err != nil {
-		return err
-	}
-	m.Kind, m.ID, m.Args.Values = wire.Call, p.id, values[1:]
-	return nil
-}
-
-// eventName reads the first element of an event: a string, or a number, which
-// is then named as it is written.
-func eventName(data []byte) (string, error) {
-	if c := rawjson.Kind(data); c == '-' || '0' <= c && c <= '9' {
-		return string(data), nil
-	}
-	name, ok := rawjson.String(data)
-	if !ok || isReserved(name) {
-		return "", malformed("invalid event name")
-	}
-	return name, nil
-}
-
-// isReserved tells whether the clients keep an event name for themselves.
-func isReserved(name string) bool {
-	switch name {
-	case "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener":
-		return true
-	}
-	return false
-}
-
-func (p *packet) ack(m *wire.Message) error {
-	values, err := splitArray(p.payload)
-	if err != nil {
-		return err
-	}
-	if p.id == "" {
-		return malformed("ack without an id")
-	}
-	m.Kind, m.ID = wire.Result, p.id
-	if len(values) == 1 {
-		m.Err = readFailure(values[0])
-	}
-	if m.Err == nil {
-		m.Args.Values = values
-	}
-	return nil
-}
-
 // readFailure recognises our own form of a failed ack, which may come from
 // either side; nil when it is anything else.
 func readFailure(data []byte) *wire.Error {
+	if len(data) == 0 || data[0] != '{' {
+		return nil
+	}
 	var inner []byte
 	n := 0
 	for name, value := range rawjson.Fields(data) {
@@ -224,25 +152,4 @@ func readFailure(data []byte) *wire.Error {
 		return nil
 	}
 	return &wire.Error{Code: *f.Code, Message: *f.Message, Data: f.Data}
-}
-
-// invalidNamespace refuses a namespace that is not served.
-func invalidNamespace(nsp string) []byte {
-	return protocol{nsp}.appendConnectError(nil, &wire.Error{Message: "Invalid namespace"})
-}
-
-// connectRequest is a client's first packet.
-func connectRequest(auth any) ([]byte, error) {
-	p := protocol{"/"}.appendHead(nil, packetConnect, "")
-	if auth == nil {
-		return p, nil
-	}
-	a, err := wire.JSON.Marshal(auth)
-	if err != nil {
-		return nil, fmt.Errorf("socketio: auth: %w", err)
-	}
-	if !isObject(a.Values[0]) {
-		return nil, errors.New("socketio: auth must be an object in JSON, got " + strconv.Quote(string(a.Values[0])))
-	}
-	return append(p, a.Values[0]...), nil
 }

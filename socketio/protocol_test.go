@@ -19,8 +19,8 @@ func values(s ...string) wire.Args {
 }
 
 func TestProtocol(t *testing.T) {
-	wiretest.TestProtocol(t, protocol{"/"})
-	wiretest.TestProtocol(t, protocol{"/admin"})
+	wiretest.TestProtocol(t, protocol{nsp: "/"})
+	wiretest.TestProtocol(t, protocol{nsp: "/admin"})
 }
 
 // Every packet is written as it stands here, and read back as the message.
@@ -41,7 +41,7 @@ func TestPackets(t *testing.T) {
 		{"/", `41`, wire.Message{Kind: wire.Close}},
 		{"/admin", `41/admin,`, wire.Message{Kind: wire.Close}},
 	} {
-		p := protocol{c.nsp}
+		p := protocol{nsp: c.nsp}
 		got, err := p.Append([]byte("x"), &c.m)
 		if err != nil || string(got) != "x"+c.packet {
 			t.Errorf("%+v was written as %q, %v, want %q", c.m, got, err, c.packet)
@@ -60,7 +60,7 @@ func TestPackets(t *testing.T) {
 }
 
 func TestWhatSocketIOHasNoWordsFor(t *testing.T) {
-	p := protocol{"/"}
+	p := protocol{nsp: "/"}
 	for _, m := range []wire.Message{
 		{Kind: wire.Ping}, {Kind: wire.Pong}, {Kind: wire.Cancel, ID: "1"}, {Kind: wire.End, ID: "1"},
 		{Kind: wire.StreamCall, Name: "count"}, {Kind: wire.Item},
@@ -82,7 +82,7 @@ func TestWhatSocketIOHasNoWordsFor(t *testing.T) {
 
 func TestEventsNamedByNumbers(t *testing.T) {
 	var m wire.Message
-	if err := (protocol{"/"}).Parse([]byte(`42[-1.5e3,"x"]`), &m); err != nil || m.Name != "-1.5e3" || len(m.Args.Values) != 1 {
+	if err := (protocol{nsp: "/"}).Parse([]byte(`42[-1.5e3,"x"]`), &m); err != nil || m.Name != "-1.5e3" || len(m.Args.Values) != 1 {
 		t.Errorf("read %+v, %v", m, err)
 	}
 }
@@ -93,7 +93,7 @@ func TestWhatIsNoFailedAck(t *testing.T) {
 		`{"error":{"code":"c","message":"m"},"more":1}`, `{"result":{"code":"c","message":"m"}}`, `"error"`,
 	} {
 		var m wire.Message
-		err := (protocol{"/"}).Parse([]byte(`431[`+arg+`]`), &m)
+		err := (protocol{nsp: "/"}).Parse([]byte(`431[`+arg+`]`), &m)
 		if err != nil || m.Err != nil || !reflect.DeepEqual(m.Args, values(arg)) {
 			t.Errorf("%s was read as %+v, %v", arg, m, err)
 		}
@@ -109,8 +109,8 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := parsePacket(data)
-		if err != nil {
+		var p packet
+		if whole, err := new(assembler).text(data, &p); err != nil || !whole {
 			return
 		}
 		var m wire.Message
@@ -118,7 +118,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		// What was read is written and read again, to the same message.
-		words := protocol{p.nsp}
+		words := protocol{nsp: p.nsp}
 		again, err := words.Append(nil, &m)
 		if err != nil {
 			t.Fatalf("%q was read as %+v, which cannot be written: %v", data, m, err)
