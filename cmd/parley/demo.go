@@ -53,7 +53,7 @@ func demo(ctx context.Context, args []string, out, errs io.Writer) error {
 
 // app is one part of the site.
 type app interface {
-	Mount(mux *http.ServeMux)
+	Mount(mux *http.ServeMux, modules string)
 	Shutdown(ctx context.Context) error
 }
 
@@ -71,7 +71,7 @@ var start embed.FS
 func demoServer(npm string) *site {
 	s := &site{mux: http.NewServeMux(), apps: []app{chat.New(), clock.New(), paint.New(), &echo{}}}
 	for _, a := range s.apps {
-		a.Mount(s.mux)
+		a.Mount(s.mux, npm)
 	}
 	web.MountShared(s.mux, npm)
 	s.mux.HandleFunc("GET /{$}", startPage)

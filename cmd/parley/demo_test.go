@@ -65,12 +65,18 @@ func get(t *testing.T, url string) (status int, body string) {
 
 func TestFixedAddressesAnswer(t *testing.T) {
 	npm := t.TempDir()
-	file := filepath.Join(npm, "@microsoft", "signalr", "dist", "browser", "signalr.min.js")
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte("/* signalr */"), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{
+		"@microsoft/signalr/dist/browser/signalr.min.js": "/* signalr */",
+		"socket.io-client/package.json":                  `{"version":"4.8.4"}`,
+		"socket.io-client/dist/socket.io.min.js":         "/* socket.io */",
+	} {
+		file := filepath.Join(npm, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	server := startDemo(t, "--npm", npm)
 	tests := []struct {
@@ -86,9 +92,12 @@ func TestFixedAddressesAnswer(t *testing.T) {
 		{"/web/dialects.js", 200, "export"},
 		{"/healthz", 200, "ok"},
 		{"/echo", 426, ""},
-		{"/npm/status", 200, `{"signalr":true,"socketio":false}`},
+		{"/npm/status", 200, `{"signalr":true,"socketio":true,"socketio09":false}`},
 		{"/npm/signalr.min.js", 200, "/* signalr */"},
-		{"/npm/socket.io.min.js", 404, ""},
+		{"/npm/socket.io-0.9.js", 404, ""},
+		{"/socket.io/socket.io.min.js", 200, "/* socket.io */"},
+		{"/clock/socket.io/socket.io.min.js", 200, "/* socket.io */"},
+		{"/paint/socket.io/socket.io.js", 404, ""},
 		{"/nowhere", 404, ""},
 		{"/socket.io/?EIO=4&transport=polling", 200, `0{"sid":`},
 		{"/clock/socket.io/?EIO=4&transport=polling", 200, `0{"sid":`},

@@ -17,8 +17,8 @@ type echo struct {
 	closed bool
 }
 
-// Mount serves the echo at /echo.
-func (e *echo) Mount(mux *http.ServeMux) { mux.Handle("/echo", e) }
+// Mount serves the echo at /echo, which needs no npm modules.
+func (e *echo) Mount(mux *http.ServeMux, _ string) { mux.Handle("/echo", e) }
 
 // ServeHTTP implements [http.Handler].
 func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {

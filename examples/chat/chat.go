@@ -90,10 +90,10 @@ func New() *App {
 func (a *App) Hub() *parley.Hub { return a.hub }
 
 // Mount serves the page at /chat/ and the hub at /hub/plain, /hub/signalr and
-// /socket.io/.
-func (a *App) Mount(mux *http.ServeMux) {
+// /socket.io/. See [web.Mount] for modules.
+func (a *App) Mount(mux *http.ServeMux, modules string) {
 	mux.Handle("/chat/", http.StripPrefix("/chat/", web.Pages(page)))
-	web.Mount(mux, "", a.hub)
+	web.Mount(mux, "", a.hub, modules)
 }
 
 // Shutdown says goodbye to everyone; see [parley.Hub.Shutdown].

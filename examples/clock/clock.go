@@ -47,10 +47,10 @@ func New() *App {
 // Hub is where the pages connect.
 func (a *App) Hub() *parley.Hub { return a.hub }
 
-// Mount serves the page and the hub at /clock/.
-func (a *App) Mount(mux *http.ServeMux) {
+// Mount serves the page and the hub at /clock/. See [web.Mount] for modules.
+func (a *App) Mount(mux *http.ServeMux, modules string) {
 	mux.Handle("/clock/", http.StripPrefix("/clock/", web.Pages(page)))
-	web.Mount(mux, "/clock", a.hub)
+	web.Mount(mux, "/clock", a.hub, modules)
 }
 
 // Shutdown says goodbye to every page and returns when the clock stands still.

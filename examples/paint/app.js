@@ -1,4 +1,4 @@
-import { choose, open, show } from '/web/dialects.js'
+import { choose, chooseTransport, open, show } from '/web/dialects.js'
 
 const main = document.querySelector('main')
 const find = id => main.querySelector(`[data-testid=${id}]`)
@@ -48,13 +48,17 @@ function wipe() {
 
 let connection
 
-choose(main.querySelector('.switch'), dialect => {
+function join(dialect, transport) {
   connection?.close()
-  connection = open(dialect, { at: '/paint' })
+  connection = open(dialect, { at: '/paint', transport })
   connection.on('picture', strokes => { wipe(); strokes.forEach(paint) })
   connection.on('draw', paint)
   connection.on('clear', wipe)
   show(main, connection)
+}
+
+choose(find('switch'), dialect => {
+  join(dialect, chooseTransport(find('transports'), dialect, other => join(dialect, other)))
 })
 
 find('clear').onclick = () => connection.send('clear')

@@ -50,10 +50,10 @@ func New() *App {
 // Hub is where the pages connect.
 func (a *App) Hub() *parley.Hub { return a.hub }
 
-// Mount serves the page and the hub at /paint/.
-func (a *App) Mount(mux *http.ServeMux) {
+// Mount serves the page and the hub at /paint/. See [web.Mount] for modules.
+func (a *App) Mount(mux *http.ServeMux, modules string) {
 	mux.Handle("/paint/", http.StripPrefix("/paint/", web.Pages(page)))
-	web.Mount(mux, "/paint", a.hub)
+	web.Mount(mux, "/paint", a.hub, modules)
 }
 
 // Shutdown says goodbye to everyone; see [parley.Hub.Shutdown].

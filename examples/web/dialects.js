@@ -7,24 +7,31 @@
 //   c.onstate = (state, detail) => …     connecting, connected, reconnecting, closed
 //   c.close()
 //
-// WebSocket and EventSource are the browser's own; Socket.IO and SignalR are the unmodified npm clients.
+// WebSocket and EventSource are the browser's own; Socket.IO, that of 2012 too, and SignalR are the unmodified npm
+// clients.
 
 export const dialects = { websocket: 'WebSocket', eventsource: 'EventSource', socketio: 'Socket.IO', signalr: 'SignalR' }
 
 /** What may carry a dialect that has several transports; without a choice its client takes the first that works. */
-export const transports = { signalr: { WebSockets: 'WebSockets', ServerSentEvents: 'Server-Sent Events', LongPolling: 'Long polling' } }
+export const transports = {
+  socketio: { websocket: 'WebSocket', polling: 'Polling', upgrade: 'Polling, then WebSocket' },
+  socketio09: { websocket: 'WebSocket', 'xhr-polling': 'XHR polling' },
+  signalr: { WebSockets: 'WebSockets', ServerSentEvents: 'Server-Sent Events', LongPolling: 'Long polling' },
+}
 
 /** available tells which dialects this server can serve: {websocket: true, …}. */
 export async function available() {
   const npm = await fetch('/npm/status').then(r => r.json()).catch(() => ({}))
-  return { websocket: true, eventsource: true, socketio: !!npm.socketio, signalr: !!npm.signalr }
+  return { websocket: true, eventsource: true, ...npm }
 }
 
 /** open connects, and goes on trying until it is closed. at is where the app's hub is mounted; transport is a key of
     transports[dialect], or empty. */
 export function open(dialect, { at = '', name = '', room = '', transport = '' } = {}) {
   const query = new URLSearchParams(Object.entries({ name, room }).filter(([, value]) => value))
-  const connection = { websocket: OverWebSocket, eventsource: OverEventSource, socketio: OverSocketIO, signalr: OverSignalR }[dialect]
+  const connection = {
+    websocket: OverWebSocket, eventsource: OverEventSource, socketio: OverSocketIO, socketio09: OverSocketIO09, signalr: OverSignalR,
+  }[dialect]
   return new connection(at, query, transport)
 }
 
@@ -217,11 +224,11 @@ class OverEventSource extends Plain {
 
 const scripts = new Map()
 
-/** load runs a bundle, once. */
+/** load runs a bundle, once, and resolves with the io it has made, if it has: two versions have the same name for it. */
 function load(src) {
   if (!scripts.has(src)) {
     scripts.set(src, new Promise((resolve, reject) => {
-      const script = Object.assign(document.createElement('script'), { src, onload: resolve })
+      const script = Object.assign(document.createElement('script'), { src, onload: () => resolve(window.io) })
       script.onerror = () => reject(new Error('needs npm: run make demo'))
       document.head.append(script)
     }))
@@ -232,18 +239,21 @@ function load(src) {
 class OverSocketIO extends Connection {
   #events = []
 
-  constructor(at, query) {
+  constructor(at, query, transport) {
     super()
-    load('/npm/socket.io.min.js').then(() => this.#start(at, query), err => this.turn('closed', err.message))
+    load(at + '/socket.io/socket.io.min.js').then(io => this.#start(io, at, query, transport), err => this.turn('closed', err.message))
   }
 
-  #start(at, query) {
+  #start(io, at, query, transport) {
     if (this.state === 'closed') return
-    const socket = this.socket = window.io({ path: at + '/socket.io/', query: Object.fromEntries(query), forceNew: true })
-    const transport = () => this.turn('connected', 'socket.io-client, ' + socket.io.engine.transport.name)
+    const socket = this.socket = io({
+      path: at + '/socket.io/', query: Object.fromEntries(query), forceNew: true,
+      ...(transport && { transports: transport === 'upgrade' ? ['polling', 'websocket'] : [transport] }),
+    })
+    const carried = () => this.turn('connected', 'socket.io-client, ' + socket.io.engine.transport.name)
     socket.on('connect', () => {
-      transport()
-      socket.io.engine.on('upgrade', transport)
+      carried()
+      socket.io.engine.on('upgrade', carried)
     })
     socket.on('disconnect', reason => (socket.active ? this.turn('reconnecting') : this.turn('closed', reason)))
     socket.on('connect_error', err => (socket.active ? this.turn('reconnecting') : this.turn('closed', err.message)))
@@ -257,6 +267,50 @@ class OverSocketIO extends Connection {
 
   async ask(name, args) {
     const answer = await this.socket.timeout(30_000).emitWithAck(name, ...args)
+    if (answer?.error?.code) throw new Error(answer.error.message)
+    return answer
+  }
+
+  tell(name, args) {
+    this.socket.emit(name, ...args)
+  }
+
+  hangUp() {
+    this.socket?.disconnect()
+  }
+}
+
+/** OverSocketIO09 is the client of 2012, which gives up after some attempts to come back. */
+class OverSocketIO09 extends Connection {
+  #events = []
+
+  constructor(at, query, transport) {
+    super()
+    load('/npm/socket.io-0.9.js').then(io => this.#start(io, at, query, transport), err => this.turn('closed', err.message))
+  }
+
+  #start(io, at, query, transport) {
+    if (this.state === 'closed') return
+    const socket = this.socket = io.connect('', {
+      resource: (at + '/socket.io').slice(1), query: String(query), 'force new connection': true,
+      transports: transport ? [transport] : ['websocket', 'xhr-polling'],
+    })
+    socket.on('connect', () => this.turn('connected', 'socket.io-client 0.9, ' + socket.socket.transport.name))
+    socket.on('disconnect', reason => (reason === 'booted' ? this.turn('closed', reason) : this.turn('reconnecting')))
+    for (const end of ['connect_failed', 'reconnect_failed']) socket.on(end, reason => this.turn('closed', reason))
+    for (const event of this.#events) this.listen(event)
+  }
+
+  listen(event) {
+    if (!this.socket) return this.#events.push(event)
+    this.socket.on(event, (...args) => this.heard(event, args))
+  }
+
+  async ask(name, args) {
+    const answer = await new Promise((resolve, reject) => {
+      setTimeout(reject, 30_000, new Error('no answer'))
+      this.socket.emit(name, ...args, resolve)
+    })
     if (answer?.error?.code) throw new Error(answer.error.message)
     return answer
   }

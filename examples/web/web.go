@@ -5,11 +5,10 @@ package web
 
 import (
 	"embed"
-	"fmt"
+	"encoding/json"
 	"io/fs"
 	"net/http"
 	"os"
-	"path"
 	"path/filepath"
 
 	"github.com/parley-go/parley"
@@ -44,19 +43,30 @@ func Pages(files fs.FS) http.Handler {
 
 // Mount serves hub in all dialects, where the browser module looks for it:
 // below the path at, which is empty or begins with a slash, at hub/plain,
-// hub/signalr and socket.io/.
-func Mount(mux *http.ServeMux, at string, hub *parley.Hub) {
+// hub/signalr and socket.io/, where Socket.IO's own scripts are too if npm has
+// installed them in the folder modules; empty means that there is none.
+func Mount(mux *http.ServeMux, at string, hub *parley.Hub, modules string) {
 	plain.Mount(mux, at+"/hub/plain", hub, nil)
 	signalr.Mount(mux, at+"/hub/signalr", hub, nil)
-	socketio.Mount(mux, at+"/socket.io/", hub, nil)
+	var client fs.FS
+	if modules != "" {
+		client = os.DirFS(filepath.Join(modules, "socket.io-client"))
+	}
+	socketio.Mount(mux, at+"/socket.io/", hub, &socketio.Options{ServeClient: client})
 }
 
-// bundles are the npm clients as browsers load them, by the names of their
-// dialects.
-func bundles() map[string]string {
-	return map[string]string{
-		"socketio": "socket.io-client/dist/socket.io.min.js",
-		"signalr":  "@microsoft/signalr/dist/browser/signalr.min.js",
+// bundle is an npm client as browsers load it.
+type bundle struct {
+	dialect string
+	file    string // in the folder of npm's packages
+	at      string // where it is served, below /npm/; empty when Mount serves it
+}
+
+func bundles() []bundle {
+	return []bundle{
+		{"signalr", "@microsoft/signalr/dist/browser/signalr.min.js", "signalr.min.js"},
+		{"socketio", "socket.io-client/dist/socket.io.min.js", ""},
+		{"socketio09", "socket.io-client-0.9/dist/socket.io.js", "socket.io-0.9.js"},
 	}
 }
 
@@ -65,24 +75,32 @@ func bundles() map[string]string {
 // none. /npm/status tells the pages which there are.
 func MountShared(mux *http.ServeMux, modules string) {
 	mux.Handle("/web/", http.StripPrefix("/web/", Pages(shared)))
-	there := make(map[string]func() bool)
-	for dialect, pkg := range bundles() {
-		file := filepath.Join(modules, filepath.FromSlash(pkg))
-		there[dialect] = func() bool { return modules != "" && isFile(file) }
-		mux.HandleFunc("GET /npm/"+path.Base(pkg), func(w http.ResponseWriter, r *http.Request) {
-			if !there[dialect]() {
-				http.Error(w, path.Base(pkg)+" is not installed; run make demo", http.StatusNotFound)
-				return
-			}
-			w.Header().Set("X-Content-Type-Options", "nosniff")
-			w.Header().Set("Cache-Control", "no-cache")
-			http.ServeFile(w, r, file)
-		})
+	find := func(b bundle) (file string, there bool) {
+		file = filepath.Join(modules, filepath.FromSlash(b.file))
+		return file, modules != "" && isFile(file)
+	}
+	for _, b := range bundles() {
+		if b.at != "" {
+			mux.HandleFunc("GET /npm/"+b.at, func(w http.ResponseWriter, r *http.Request) {
+				file, there := find(b)
+				if !there {
+					http.Error(w, b.at+" is not installed; run make demo", http.StatusNotFound)
+					return
+				}
+				w.Header().Set("X-Content-Type-Options", "nosniff")
+				w.Header().Set("Cache-Control", "no-cache")
+				http.ServeFile(w, r, file)
+			})
+		}
 	}
 	mux.HandleFunc("GET /npm/status", func(w http.ResponseWriter, _ *http.Request) {
+		status := make(map[string]bool)
+		for _, b := range bundles() {
+			_, status[b.dialect] = find(b)
+		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
-		fmt.Fprintf(w, `{"signalr":%t,"socketio":%t}`+"\n", there["signalr"](), there["socketio"]())
+		json.NewEncoder(w).Encode(status)
 	})
 }
 

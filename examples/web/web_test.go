@@ -34,20 +34,20 @@ func TestBundlesAreServedOnceTheyAreInstalled(t *testing.T) {
 		mux.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		return w.Code, strings.TrimSpace(w.Body.String())
 	}
-	if code, body := get("/npm/status"); code != 200 || body != `{"signalr":false,"socketio":false}` {
+	if code, body := get("/npm/status"); code != 200 || body != `{"signalr":false,"socketio":false,"socketio09":false}` {
 		t.Errorf("before: %d %s", code, body)
 	}
 	if code, body := get("/npm/signalr.min.js"); code != 404 || !strings.Contains(body, "make demo") {
 		t.Errorf("before: %d %s", code, body)
 	}
-	file := filepath.Join(modules, filepath.FromSlash(bundles()["signalr"]))
+	file := filepath.Join(modules, filepath.FromSlash("@microsoft/signalr/dist/browser/signalr.min.js"))
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(file, []byte("signalr()"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, body := get("/npm/status"); code != 200 || body != `{"signalr":true,"socketio":false}` {
+	if code, body := get("/npm/status"); code != 200 || body != `{"signalr":true,"socketio":false,"socketio09":false}` {
 		t.Errorf("after: %d %s", code, body)
 	}
 	if code, body := get("/npm/signalr.min.js"); code != 200 || body != "signalr()" {
@@ -58,9 +58,11 @@ func TestBundlesAreServedOnceTheyAreInstalled(t *testing.T) {
 func TestNoFolderMeansNoBundles(t *testing.T) {
 	mux := http.NewServeMux()
 	MountShared(mux, "")
-	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, httptest.NewRequest("GET", "/npm/socket.io.min.js", nil))
-	if w.Code != 404 {
-		t.Errorf("status %d, want 404", w.Code)
+	for _, b := range bundles() {
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequest("GET", "/npm/"+b.at, nil))
+		if w.Code != 404 {
+			t.Errorf("%s: status %d, want 404", b.dialect, w.Code)
+		}
 	}
 }

@@ -10,6 +10,18 @@ import { root } from '../server.mjs'
 
 export const dialects = ['websocket', 'eventsource', 'socketio', 'signalr']
 
+/** transports are what the switch offers for a dialect besides the client's own choice, and what the page then names. */
+export const transports = {
+  socketio: { websocket: 'socket.io-client, websocket', polling: 'socket.io-client, polling', upgrade: 'socket.io-client, websocket' },
+  signalr: {
+    WebSockets: '@microsoft/signalr, WebSockets', ServerSentEvents: '@microsoft/signalr, Server-Sent Events',
+    LongPolling: '@microsoft/signalr, Long polling',
+  },
+}
+
+/** panes are all of them: [[dialect, transport, what the page then names], …]. */
+export const panes = Object.entries(transports).flatMap(([dialect, all]) => Object.entries(all).map(([transport, named]) => [dialect, transport, named]))
+
 export const phone = { viewport: { width: 375, height: 667 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }
 export const dark = { colorScheme: 'dark' }
 

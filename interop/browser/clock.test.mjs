@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
 import { startDemo } from '../server.mjs'
-import { connected, dark, dialects, fitsItsWidth, launch, open, phone, picture } from './chromium.mjs'
+import { connected, dark, dialects, fitsItsWidth, launch, open, panes, phone, picture, transports } from './chromium.mjs'
 
 let browser, demo
 before(async () => { [browser, demo] = await Promise.all([launch(), startDemo()]) })
@@ -42,6 +42,29 @@ for (const dialect of dialects) {
     if (dialect === 'websocket') await picture(page, 'clock')
   })
 }
+
+for (const [dialect, transport, named] of panes) {
+  test(`the clock ticks by ${dialect} over ${transport}`, async t => {
+    const page = await open(t, browser, `${demo.url}/clock/?via=${dialect}&transport=${transport}`)
+    await connected(page)
+    assert.ok(await page.getByTestId(`transport-${transport}`).isChecked())
+    await page.getByText(named, { exact: true }).waitFor()
+    await ticks(page, 2)
+    if (transport === 'polling') await picture(page, 'clock-socketio-polling')
+  })
+}
+
+test('the switch offers the transports of a client that has several', async t => {
+  const page = await open(t, browser, `${demo.url}/clock/?via=socketio`)
+  await connected(page)
+  for (const transport of [...Object.keys(transports.socketio), 'any']) {
+    await page.getByTestId(`transport-${transport}`).check()
+    await connected(page)
+    await ticks(page, 1)
+  }
+  await page.getByTestId('via-websocket').check()
+  await page.getByTestId('transports').waitFor({ state: 'hidden' })
+})
 
 test('the switch changes the client and the clock goes on', async t => {
   const page = await open(t, browser, `${demo.url}/clock/`)

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 
 import { startDemo } from '../server.mjs'
-import { connected, dark, dialects, fitsItsWidth, launch, open, phone, picture } from './chromium.mjs'
+import { connected, dark, dialects, fitsItsWidth, launch, open, panes, phone, picture } from './chromium.mjs'
 
 let browser, demo
 before(async () => { [browser, demo] = await Promise.all([launch(), startDemo()]) })
@@ -16,6 +16,7 @@ beforeEach(async () => {
   assert.equal(answer.status, 200, await answer.text())
 })
 
+/** painter opens the page by a dialect, or by one over a transport: 'socketio&transport=polling'. */
 async function painter(t, dialect, options = { viewport: { width: 1000, height: 900 } }) {
   const url = `${demo.url}/paint/?via=${dialect}`
   const page = await open(t, browser, url, options)
@@ -142,7 +143,23 @@ dialects.forEach((dialect, i) => {
 })
 
 test('two who paint at once do not mix', async t => {
-  const ann = await painter(t, 'socketio'), ben = await painter(t, 'signalr'), viewer = await painter(t, 'websocket')
+  await atOnce(t, await painter(t, 'socketio'), await painter(t, 'signalr'), await painter(t, 'websocket'))
+})
+
+const byTransport = panes.filter(([dialect]) => dialect.startsWith('socketio'))
+byTransport.forEach(([dialect, transport, named], i) => {
+  const [other, otherTransport] = byTransport[(i + 1) % byTransport.length]
+
+  test(`two paint at once, by ${dialect} over ${transport} and by ${other} over ${otherTransport}`, async t => {
+    const ann = await painter(t, `${dialect}&transport=${transport}`), ben = await painter(t, `${other}&transport=${otherTransport}`)
+    await ann.getByText(named, { exact: true }).waitFor()
+    await atOnce(t, ann, ben, await painter(t, 'websocket'))
+    if (transport === 'polling') await picture(ann, 'paint-socketio-polling')
+  })
+})
+
+/** atOnce has ann and ben paint at the same time, each in a corner; all who look, and who comes late, see two strokes. */
+async function atOnce(t, ann, ben, viewer) {
   await brush(ann, red, 8)
   await brush(ben, blue, 8)
   await down(ann, [0.1, 0.2])
@@ -162,7 +179,7 @@ test('two who paint at once do not mix', async t => {
     assert.equal(await painted(page, [0.75, 0.8]), blue)
     assert.equal(await strangers(page, ...own), 0, 'a line joins the two strokes')
   }
-})
+}
 
 test('everyone sees the same picture', async t => {
   const pages = []
