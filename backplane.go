@@ -170,7 +170,7 @@ func (h *Hub) receive(data []byte) {
 		return
 	}
 	b := &broadcast{name: e.Name, plain: e.Plain, args: append([]encodedArgs{{wire.JSON, args}}, h.known(&e)...)}
-	if err := h.deliver(a, b); err != nil {
+	if err := h.bring(a, b); err != nil {
 		h.core.log.Error("parley: delivery from another node failed", "event", e.Name, "error", err)
 	}
 }

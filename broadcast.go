@@ -13,6 +13,7 @@ type broadcast struct {
 	name    string
 	values  []any  // what to marshal; nil when args came from another node
 	id      string // of a call that everyone is to answer; empty for an event
+	offset  string // see wire.Message
 	shared  bool   // it goes to several connections
 	plain   bool   // it is not to be compressed
 	args    []encodedArgs
@@ -41,10 +42,18 @@ func (h *Hub) broadcast(ctx context.Context, a *Audience, name string, values []
 	if h.spans(a) {
 		lost = h.publish(ctx, a, b) // the members here get it all the same
 	}
-	if err := h.deliver(a, b); err != nil {
+	if err := h.bring(a, b); err != nil {
 		return err
 	}
 	return lost
+}
+
+// bring delivers b, and keeps it for those who were lost if that is wanted.
+func (h *Hub) bring(a *Audience, b *broadcast) error {
+	if k := h.keeper.Load(); k != nil {
+		return k.deliver(a, b)
+	}
+	return h.deliver(a, b)
 }
 
 // deliver puts b into the queue of every member on this node.
@@ -93,7 +102,7 @@ func (b *broadcast) encode(p wire.Protocol) error {
 	if err != nil {
 		return err
 	}
-	m := &wire.Message{Kind: wire.Call, ID: b.id, Name: b.name, Args: args}
+	m := &wire.Message{Kind: wire.Call, ID: b.id, Name: b.name, Args: args, Offset: b.offset}
 	data, err := p.Append(nil, m)
 	if err != nil {
 		return err

@@ -55,13 +55,23 @@ func (c *Conn) Context() context.Context { return &c.session.life }
 // once. The error is ErrClosed when the connection has ended, or ErrLimit when
 // it is in too many groups.
 func (c *Conn) Join(group string) error {
-	var joined bool
-	err := ErrClosed
-	c.session.whileOpen(func() { joined, err = c.join(group) })
+	joined, err := c.joinLocked(group)
 	if joined {
 		c.hub.watchGroup(c, group, true)
 	}
 	return err
+}
+
+func (c *Conn) joinLocked(group string) (joined bool, err error) {
+	err = ErrClosed
+	p := c.session.place
+	p.lock()
+	defer p.unlock()
+	c.session.whileOpen(func() { joined, err = c.join(group) })
+	if joined {
+		p.joins(group)
+	}
+	return joined, err
 }
 
 // join tells whether the connection was no member before.
@@ -91,12 +101,16 @@ func (c *Conn) Leave(group string) {
 }
 
 func (c *Conn) leave(group string) bool {
+	p := c.session.place
+	p.lock()
+	defer p.unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at, in := slices.BinarySearch(c.groups, group)
 	if in {
 		c.groups = slices.Delete(c.groups, at, at+1)
 		c.hub.index.leave(group, c.session)
+		p.leaves(group)
 	}
 	return in
 }

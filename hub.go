@@ -24,6 +24,7 @@ type Hub struct {
 	disconnect atomic.Pointer[func(context.Context, *Conn, error)]
 	senders    atomic.Pointer[[]func(SendFunc) SendFunc]
 	watchers   atomic.Pointer[[]*Watcher]
+	keeper     atomic.Pointer[keeper] // nil when nobody can be recovered
 
 	mu       sync.Mutex
 	live     map[*Session]struct{} // all sessions whose pipe has not ended, handshaking ones too
@@ -110,18 +111,29 @@ func (h *Hub) Log() *slog.Logger { return h.core.log }
 // NewSession begins a connection that came in by r; a protocol package calls
 // it. The error is ErrShutdown when the hub takes no more.
 func (h *Hub) NewSession(r *http.Request, pipe wire.Pipe, o *SessionOptions) (*Session, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.shutdown {
-		return nil, ErrShutdown
-	}
 	s := newSession(h.core, pipe, o)
 	s.conn = &Conn{hub: h, session: s, user: UserOf(r.Context())}
 	s.conn.request.Store(keep(r))
+	if k := h.keeper.Load(); k != nil && o != nil && o.Recover != nil {
+		k.claim(s, o.Recover)
+	}
+	if err := h.admit(s, o); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// admit counts s among the sessions.
+func (h *Hub) admit(s *Session, o *SessionOptions) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.shutdown {
+		return ErrShutdown
+	}
 	h.live[s] = struct{}{}
 	h.core.sessions.Add(1)
 	s.await(o)
-	return s, nil
+	return nil
 }
 
 // forget takes a session that is ending out of the index.

@@ -168,17 +168,22 @@ func (q *queue) reset() {
 	}
 }
 
-// release ends a hold, with first before all that waits.
-func (q *queue) release(first *wire.Encoded) {
+// release ends a hold, with first before all that waits. The bounds do not count
+// for it.
+func (q *queue) release(first ...*wire.Encoded) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.held = false
-	if first == nil || q.ended {
+	if q.ended {
 		return
 	}
 	waiting := q.items
 	q.items, q.live, q.bytes, q.latest = nil, 0, 0, nil
-	q.add(queued{e: first})
+	for _, e := range first {
+		if e != nil {
+			q.add(queued{e: e})
+		}
+	}
 	for _, it := range waiting {
 		if it.e != nil {
 			q.add(it)

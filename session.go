@@ -27,6 +27,7 @@ type Session struct {
 	dialed chan struct{} // closed when a Client has taken it; nil on a hub
 
 	opening *Opening // fixed by Open; nil before
+	place   *place   // fixed after construction; nil when it cannot be recovered
 	life    lifetime
 
 	queue  queue
@@ -62,6 +63,10 @@ type SessionOptions struct {
 	HandshakeTimeout time.Duration
 	// Late is what to send when the handshake took too long; nil for nothing.
 	Late *wire.Encoded
+	// Recover makes the session one that can be recovered, if the hub has been
+	// told to Keep, and perhaps the one it was before. ID is then for a new one
+	// only. Nil for one that cannot be recovered.
+	Recover *Recover
 }
 
 // Opening is what a protocol package has settled when its handshake is done.
@@ -143,11 +148,12 @@ func (s *Session) Open(o *Opening) {
 // connect asks OnConnect and then lets the queue flow.
 func (s *Session) connect() {
 	hook := s.core.onConnect()
-	if !s.whileOpen(func() { s.core.enter(s); s.welcome = hook == nil }) {
+	missed, entered := s.enter(hook == nil)
+	if !entered {
 		return
 	}
 	if s.conn == nil { // a client's OnConnect may call: its peer has let it in
-		s.flow()
+		s.flow(nil)
 	}
 	err := errExited
 	defer func() {
@@ -164,13 +170,25 @@ func (s *Session) connect() {
 	s.core.stats.opened.Add(1)
 	if s.conn != nil {
 		s.conn.hub.watchConnected(s.conn)
-		s.flow()
+		s.flow(missed)
 	}
 }
 
-// flow lets the queue flow.
-func (s *Session) flow() {
-	s.queue.release(s.encoded(s.opening.Welcome))
+// enter lets others find the session, unless it is ending, and returns what it has
+// missed while it was away.
+func (s *Session) enter(welcome bool) (missed []*wire.Encoded, entered bool) {
+	s.place.lock()
+	defer s.place.unlock()
+	entered = s.whileOpen(func() { s.core.enter(s); s.welcome = welcome })
+	if entered && s.place != nil {
+		missed = s.place.enter()
+	}
+	return missed, entered
+}
+
+// flow lets the queue flow, what was missed first.
+func (s *Session) flow(missed []*wire.Encoded) {
+	s.queue.release(append(missed, s.encoded(s.opening.Welcome))...)
 	s.pipe.Wake()
 }
 
@@ -491,12 +509,16 @@ func (s *Session) Closed(err error) {
 		s.mu.Unlock()
 		return
 	}
-	if s.phase < closing {
+	goodbye := s.phase == closing
+	if !goodbye {
 		s.reason = err
 	}
 	s.phase = closed
 	reason, connected := s.reason, s.welcome // an OnConnect that still runs may yet agree
 	s.mu.Unlock()
+	if s.place != nil {
+		s.place.keeper.lose(s.place, connected && mayReturn(reason, goodbye))
+	}
 	s.core.wheel.Cancel(&s.timer)
 	s.core.leave(s)
 	s.queue.finish(true)

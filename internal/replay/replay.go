@@ -117,6 +117,14 @@ func (l *Log[T]) All(dst []T) []T {
 	return dst
 }
 
+// Oldest is the oldest message held, if there is any.
+func (l *Log[T]) Oldest() (m T, any bool) {
+	if len(l.entries) == 0 {
+		return m, false
+	}
+	return l.entries[0].message, true
+}
+
 // Clear lets go of everything, also of what is carried. The positions go on.
 func (l *Log[T]) Clear() {
 	l.clear()

@@ -1,0 +1,402 @@
+package parley
+
+import (
+	"errors"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/parley-go/parley/internal/replay"
+	"github.com/parley-go/parley/internal/wheel"
+	"github.com/parley-go/parley/wire"
+)
+
+// KeepOptions say what a hub keeps for clients that were lost. The zero value of
+// each field means its default.
+type KeepOptions struct {
+	// Window is how long a client that was lost may stay away. The default is 2
+	// minutes.
+	Window time.Duration
+	// Lag is how long a loss may go unnoticed; events are kept for so much longer.
+	// The default is 1 minute.
+	Lag time.Duration
+	// Bytes bounds the events that are kept, for all clients together. With more,
+	// the oldest go. The default is 16 MiB.
+	Bytes int
+	// Clients bounds the lost clients that are waited for. The default is 65,536.
+	Clients int
+	// Codec writes the arguments of events of which nobody has yet needed the
+	// words. Nil means wire.JSON.
+	Codec wire.Codec
+}
+
+// Recover is a client's wish to be the one it was before it was lost.
+type Recover struct {
+	// ID is what the client was told as its Session.RecoveryID; empty for a client
+	// that is new, and can be recovered later.
+	ID string
+	// Offset is that of the last event it has: see wire.Message. Empty when it has
+	// none.
+	Offset string
+}
+
+// Keep has the hub keep events, and the clients that are lost, so that these can
+// go on where they were (Socket.IO's connection state recovery). A protocol package
+// calls it, before its first session; only the first call counts. From then on
+// everything that is sent to many has one order for the whole hub.
+func (h *Hub) Keep(o KeepOptions) {
+	o.Window, o.Lag = orDefault(o.Window, 2*time.Minute), orDefault(o.Lag, time.Minute)
+	o.Bytes, o.Clients = orDefault(o.Bytes, 16<<20), orDefault(o.Clients, 1<<16)
+	if o.Codec == nil {
+		o.Codec = wire.JSON
+	}
+	k := &keeper{o: o, hub: h, places: make(map[string]*place), lost: make(map[string]*place)}
+	k.log.Limit = o.Bytes
+	k.timer.Fire = k.sweep
+	h.keeper.CompareAndSwap(nil, k)
+}
+
+// Recovered tells whether the client is one that was lost: its ID, groups and
+// values are those it had.
+func (c *Conn) Recovered() bool { return c.session.Recovered() }
+
+// Recovered is Conn.Recovered, known once the session is made.
+func (s *Session) Recovered() bool { return s.place != nil && s.place.was }
+
+// RecoveryID is what the client needs to be recovered, and a secret of its own;
+// empty where that is not possible.
+func (s *Session) RecoveryID() string {
+	if s.place == nil {
+		return ""
+	}
+	return s.place.id
+}
+
+// keeper keeps the events of a hub, and its clients' places.
+type keeper struct {
+	// fixed after construction
+	o   KeepOptions
+	hub *Hub
+
+	order sync.Mutex // held from an event's position until it is in the queues of all; taken before a session's locks
+	log   replay.Log[*kept]
+
+	mu     sync.Mutex // taken last
+	places map[string]*place
+	lost   map[string]*place // those whose clients are away, by connection ID
+	timer  wheel.Timer
+	swept  bool // the timer runs
+}
+
+// place is what a client is at the hub, in the sense of recovery.
+type place struct {
+	// fixed after construction
+	keeper  *keeper
+	id      string // secret
+	session *Session
+	was     bool  // it was recovered
+	from    int64 // position of the last event it has, if it was recovered
+
+	before *Session      // what it was; nil once it is in that one's groups. Guarded by keeper.order
+	since  int64         // position at which the client came first; guarded by keeper.order
+	spans  []span        // guarded by keeper.order
+	until  time.Duration // since core.start: when it is given up; 0 while the session lives. Guarded by keeper.mu
+}
+
+// span is a membership: of the events after one position, up to another.
+type span struct {
+	group    string
+	from, to int64
+}
+
+const stillIn = math.MaxInt64
+
+// kept is an event.
+type kept struct {
+	position int64
+	at       time.Duration // since core.start
+	to       Audience
+	event    *broadcast
+}
+
+// claim gives s the place that r names, or a new one.
+func (k *keeper) claim(s *Session, r *Recover) {
+	p := &place{keeper: k, id: NewID(), session: s, since: -1}
+	old := k.take(r.ID)
+	if old != nil {
+		old.session.cutOff() // a loss that was not noticed
+		k.inherit(p, old, r.Offset)
+	}
+	s.place = p
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.places[p.id] = p
+}
+
+// take takes a place that is not given up.
+func (k *keeper) take(id string) *place {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	p := k.places[id]
+	if p == nil {
+		return nil
+	}
+	k.removeLocked(p)
+	if p.until != 0 && p.until < k.now() {
+		return nil
+	}
+	return p
+}
+
+func (k *keeper) now() time.Duration { return time.Since(k.hub.core.start) }
+
+// inherit makes p what old was, if the log has all since the offset.
+func (k *keeper) inherit(p, old *place, offset string) {
+	k.order.Lock()
+	defer k.order.Unlock()
+	from, err := strconv.ParseInt(offset, 36, 64)
+	if offset == "" {
+		from, err = old.since, nil // every event has an offset: it has none yet
+	}
+	if err != nil || from < max(old.since, k.log.First()-1) || from > k.log.Last() {
+		return
+	}
+	p.id, p.was, p.from, p.since, p.spans = old.id, true, from, old.since, old.spans
+	p.before = old.session
+	p.session.id = old.session.id
+	p.session.conn.takeOver(old.session.conn)
+}
+
+// takeOver makes the values of a connection that was lost c's own.
+func (c *Conn) takeOver(old *Conn) {
+	old.mu.Lock()
+	values := maps.Clone(old.values)
+	old.mu.Unlock()
+	c.values = values
+}
+
+// enter runs once the session is found by others: it is in its groups again. It
+// returns what was missed. The caller holds order.
+func (p *place) enter() []*wire.Encoded {
+	k := p.keeper
+	if !p.was {
+		p.since = k.log.Last()
+		return nil
+	}
+	for _, group := range p.before.conn.Groups() {
+		p.session.conn.join(group)
+	}
+	p.before = nil
+	var missed []*wire.Encoded
+	for _, e := range k.log.All(nil) {
+		if e.position <= p.from || !p.gets(e) {
+			continue
+		}
+		if err := e.event.encode(p.session.opening.Protocol); err != nil {
+			k.hub.core.log.Error("parley: a missed event cannot be written again", "event", e.event.name, "error", err)
+			continue
+		}
+		if message := e.event.of(p.session.opening.Protocol); message != nil {
+			missed = append(missed, message)
+		}
+	}
+	return missed
+}
+
+// gets tells whether an event was meant for the client.
+func (p *place) gets(e *kept) bool {
+	in := func(group string) bool { return p.member(group, e.position) }
+	if e.to.excepts(p.session.id) || slices.ContainsFunc(e.to.exceptGroups, in) {
+		return false
+	}
+	meant := func(to part) bool {
+		switch to.kind {
+		case toGroup:
+			return in(to.name)
+		case toUser:
+			return to.name == p.session.conn.user
+		case toOne:
+			return to.name == p.session.id
+		}
+		return true // to everyone
+	}
+	return meant(e.to.part) || slices.ContainsFunc(e.to.more, meant)
+}
+
+func (p *place) member(group string, position int64) bool {
+	return slices.ContainsFunc(p.spans, func(s span) bool {
+		return s.group == group && s.from < position && position <= s.to
+	})
+}
+
+// lock orders a change of groups among the events. p may be nil, also below.
+func (p *place) lock() {
+	if p != nil {
+		p.keeper.order.Lock()
+	}
+}
+
+func (p *place) unlock() {
+	if p != nil {
+		p.keeper.order.Unlock()
+	}
+}
+
+// joins notes a new membership. The caller holds the lock.
+func (p *place) joins(group string) {
+	if p == nil {
+		return
+	}
+	log := &p.keeper.log
+	p.spans = slices.DeleteFunc(p.spans, func(s span) bool { return s.to < log.First() })
+	p.spans = append(p.spans, span{group, log.Last(), stillIn})
+}
+
+// leaves notes the end of a membership. The caller holds the lock.
+func (p *place) leaves(group string) {
+	if p == nil {
+		return
+	}
+	for i := range p.spans {
+		if s := &p.spans[i]; s.group == group && s.to == stillIn {
+			s.to = p.keeper.log.Last()
+		}
+	}
+}
+
+// deliver delivers b and keeps it.
+func (k *keeper) deliver(a *Audience, b *broadcast) error {
+	k.order.Lock()
+	defer k.order.Unlock()
+	if a.policy == nowOrNever || !k.concerned(a) {
+		b.offset = offset(k.log.Last()) // it has all up to here; of such a message there is no more
+		return k.hub.deliver(a, b)
+	}
+	if _, err := b.argsFor(k.o.Codec); err != nil {
+		return err
+	}
+	b.offset = offset(k.log.Last() + 1)
+	err := k.hub.deliver(a, b)
+	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrSlow) {
+		return err
+	}
+	k.keep(a, b)
+	if a.single() && k.away(a.name) {
+		return nil
+	}
+	return err
+}
+
+func offset(position int64) string { return strconv.FormatInt(position, 36) }
+
+// concerned tells whether there may be a client that can be recovered.
+func (k *keeper) concerned(a *Audience) bool {
+	if a.single() {
+		s := k.hub.index.conn(a.name)
+		return s != nil && s.place != nil || s == nil && k.away(a.name)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.places) > 0
+}
+
+// away tells whether the client of that connection ID is waited for.
+func (k *keeper) away(id string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.lost[id] != nil
+}
+
+// keep puts b into the log. The caller holds order.
+func (k *keeper) keep(a *Audience, b *broadcast) {
+	b.values = nil // they are the application's
+	e := &kept{position: k.log.Last() + 1, at: k.now(), to: *a, event: b}
+	k.log.Append(e, b.size())
+	k.age()
+}
+
+// age lets go of events that are too old or too many. The caller holds order.
+func (k *keeper) age() {
+	oldest := k.now() - k.o.Window - k.o.Lag
+	for {
+		e, any := k.log.Oldest()
+		if !any || e.at >= oldest && !k.log.Full() {
+			return
+		}
+		k.log.Release(e.position)
+	}
+}
+
+// size is about what an event costs while it is kept.
+func (b *broadcast) size() int {
+	const each = 256
+	n := each
+	for _, a := range b.args {
+		n += a.args.Size()
+	}
+	for _, m := range b.encoded {
+		n += m.message.Size()
+	}
+	return n
+}
+
+// lose notes that a session has ended, and whether its client is waited for.
+func (k *keeper) lose(p *place, mayReturn bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.places[p.id] != p {
+		return // another has its place
+	}
+	if !mayReturn || len(k.lost) >= k.o.Clients {
+		k.removeLocked(p)
+		return
+	}
+	p.until = k.now() + k.o.Window
+	k.lost[p.session.id] = p
+	if !k.swept {
+		k.swept = true
+		k.hub.core.wheel.Reset(&k.timer, k.o.Window/4)
+	}
+}
+
+// removeLocked forgets a place. The caller holds mu.
+func (k *keeper) removeLocked(p *place) {
+	delete(k.places, p.id)
+	if k.lost[p.session.id] == p {
+		delete(k.lost, p.session.id)
+	}
+}
+
+// sweep runs on the wheel while clients are waited for.
+func (k *keeper) sweep() {
+	if k.order.TryLock() {
+		k.age()
+		k.order.Unlock()
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	for _, p := range k.lost {
+		if p.until < now {
+			k.removeLocked(p)
+		}
+	}
+	if k.swept = len(k.lost) > 0; k.swept {
+		k.hub.core.wheel.Reset(&k.timer, k.o.Window/4)
+	}
+}
+
+// mayReturn tells whether a client whose session ended so was lost: nobody has said
+// goodbye, and it has broken no rule.
+func mayReturn(reason error, goodbye bool) bool {
+	switch {
+	case reason == nil:
+		return !goodbye
+	case errors.Is(reason, ErrProtocol), errors.Is(reason, ErrShutdown), errors.Is(reason, ErrExpired):
+		return false
+	}
+	return true
+}
