@@ -93,7 +93,7 @@ func IsUpgrade(r *http.Request) bool {
 // is lent to the handler: it must not return before [Conn.Close] or [Conn.CloseNow]
 // has.
 func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
-	c, err := accept(w, r, o)
+	c, err := accept(w, r, o, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +103,8 @@ func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 	return c, nil
 }
 
-// accept performs the handshake. Nothing is read yet.
-func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
+// accept performs the handshake, and sends first with it. Nothing is read yet.
+func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, first []Message) (*Conn, error) {
 	if o == nil {
 		o = &AcceptOptions{}
 	}
@@ -130,7 +130,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, er
 	}
 	c.opened(o.Stats)
 	c.attach()
-	if err := c.switchProtocols(w.Header(), r.Header.Get("Sec-Websocket-Key"), t.extensions); err != nil {
+	if err := c.switchProtocols(w.Header(), r.Header.Get("Sec-Websocket-Key"), t.extensions, first); err != nil {
 		o.Stats.drop(dropHandshakeTimeout)
 		c.end(err)
 		return nil, fmt.Errorf("websocket: accept: %w", err)
@@ -321,12 +321,13 @@ var ourHeaders = map[string]bool{
 	"Upgrade":                  true,
 }
 
-// switchProtocols writes the answer that completes the handshake (RFC 6455 §4.2.2).
-func (c *Conn) switchProtocols(h http.Header, key, extensions string) error {
+// switchProtocols writes the answer that completes the handshake (RFC 6455 §4.2.2),
+// and first behind it.
+func (c *Conn) switchProtocols(h http.Header, key, extensions string, first []Message) error {
 	timeout := c.limits.handshakeTimeout()
 	if c.link != nil {
 		if s, ok := c.link.nc.(*serverStream); ok {
-			return s.open(c.subprotocol, extensions, timeout)
+			return c.openStream(s, extensions, timeout, first)
 		}
 	}
 	buf := getBuffer(1 << 10)
@@ -350,16 +351,32 @@ func (c *Conn) switchProtocols(h http.Header, key, extensions string) error {
 		b = append(b, ours.Bytes()...)
 	}
 	b = append(b, "\r\n"...)
-	return c.writeHandshake(b, timeout)
+	q := queues.Get().(*queue)
+	defer q.free()
+	q.share(b)
+	for _, m := range first {
+		q.frame(header{op: opcode(m.Type)}, m.Data, 0, false)
+	}
+	return c.writeHandshake(q, timeout)
 }
 
-// writeHandshake writes p, within the timeout. net/http has put an end to its own
+// openStream is switchProtocols over HTTP/2.
+func (c *Conn) openStream(s *serverStream, extensions string, timeout time.Duration, first []Message) error {
+	if err := s.open(c.subprotocol, extensions, timeout); err != nil {
+		return err
+	}
+	for _, m := range first {
+		if err := c.Send(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeHandshake writes q, within the timeout. net/http has put an end to its own
 // deadlines.
-func (c *Conn) writeHandshake(p []byte, timeout time.Duration) error {
+func (c *Conn) writeHandshake(q *queue, timeout time.Duration) error {
 	if c.link == nil {
-		q := queues.Get().(*queue)
-		defer q.free()
-		q.share(p)
 		if err := c.writeRaw(q); err != nil || q.bytes == 0 {
 			return err
 		}
@@ -371,9 +388,13 @@ func (c *Conn) writeHandshake(p []byte, timeout time.Duration) error {
 	if err := nc.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 		return err
 	}
-	if _, err := nc.Write(p); err != nil {
-		return err
+	for q.bytes > 0 {
+		n, err := c.link.write(q)
+		if q.take(int(n)); err != nil {
+			return err
+		}
 	}
+	c.stats.sent(int64(q.frames), 0)
 	return nc.SetWriteDeadline(time.Time{})
 }
 

@@ -52,6 +52,9 @@ func (c *Conn) inflate(payload []byte, own *buffer) (*buffer, error) {
 	return nil, &ProtocolError{StatusInvalidPayload, "a compressed message cannot be decompressed", dropDeflate}
 }
 
+// suits tells whether p is to be compressed.
+func (d *deflating) suits(p *Prepared) bool { return !p.plain && d.worth(len(p.frame)-p.head) }
+
 // compress appends what payload becomes to buf. It reports false when the message is
 // to be sent as it is.
 func (d *deflating) compress(buf *buffer, payload []byte) bool {
@@ -233,13 +236,13 @@ func (c *Conn) appendPrepared(q *queue, p *Prepared) {
 	case c.client:
 		h, payload := header{op: p.op, masked: true, key: newMaskKey()}, p.payload()
 		buf := getBuffer(len(payload))
-		if d.worth(len(payload)) && d.compress(buf, payload) {
+		if d.suits(p) && d.compress(buf, payload) {
 			h.rsv1, payload = true, buf.b
 		}
 		q.frame(h, payload, 0, false)
 		putBuffer(buf)
 		return
-	case !d.worth(len(p.payload())):
+	case !d.suits(p):
 		q.share(p.frame)
 	default:
 		frame, compressed := p.forDeflate(d)

@@ -91,7 +91,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Accept is the package's [Accept] for a connection that h is called for; it must
 // not be read. It returns when OnOpen has.
 func (h *Handler) Accept(w http.ResponseWriter, r *http.Request) (*Conn, error) {
-	c, err := accept(w, r, h.Options)
+	return h.AcceptWith(w, r)
+}
+
+// AcceptWith is Accept for a server that speaks first: the messages leave with the
+// answer to the handshake, in one write, and ahead of what OnOpen sends. They are
+// not compressed.
+func (h *Handler) AcceptWith(w http.ResponseWriter, r *http.Request, first ...Message) (*Conn, error) {
+	c, err := accept(w, r, h.Options, first)
 	if err != nil {
 		return nil, err
 	}

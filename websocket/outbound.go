@@ -239,7 +239,7 @@ func (c *Conn) SendPrepared(p *Prepared) error {
 }
 
 func (c *Conn) queuePrepared(p *Prepared) error {
-	if c.deflate != nil && c.deflate.worth(len(p.frame)-p.head) {
+	if c.deflate != nil && c.deflate.suits(p) {
 		return c.queueCompressed(p)
 	}
 	if c.client {

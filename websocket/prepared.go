@@ -10,6 +10,7 @@ type Prepared struct {
 	frame []byte // as a server sends it: header and payload, unmasked
 	head  int    // length of the header
 	op    opcode
+	plain bool // not to be compressed
 
 	mu         sync.Mutex
 	compressed map[deflateKey][]byte // frames
@@ -23,6 +24,14 @@ func Prepare(m Message) *Prepared {
 	frame = appendHeader(frame, h)
 	head := len(frame)
 	return &Prepared{frame: append(frame, m.Data...), head: head, op: opcode(m.Type)}
+}
+
+// PrepareUncompressed is Prepare for a message that travels as it is, also where both
+// ends have agreed on compression: one that is compressed already, or holds a secret.
+func PrepareUncompressed(m Message) *Prepared {
+	p := Prepare(m)
+	p.plain = true
+	return p
 }
 
 // Len returns the length of the frame in bytes, header included: what a server

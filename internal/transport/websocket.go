@@ -33,6 +33,10 @@ type Options struct {
 	// reason.
 	BareRefusals bool
 
+	// CompressFromBytes compresses the messages of a WebSocket from this length
+	// on, each by itself (RFC 7692), if the peer agrees. Zero means never.
+	CompressFromBytes int
+
 	// EventHeader is the header of an event stream; nil means what browsers
 	// need.
 	EventHeader http.Header
@@ -107,7 +111,17 @@ func NewAcceptor(o *Options) *Acceptor { return &Acceptor{o.handler()} }
 // WebSocket answers an upgrade request. On failure it has answered the request with
 // an error.
 func (a *Acceptor) WebSocket(w http.ResponseWriter, r *http.Request) (*WebSocket, error) {
-	c, err := a.handler.Accept(w, r)
+	return a.Greet(w, r)
+}
+
+// Greet is WebSocket for a protocol whose server speaks first: the messages, which
+// are text, leave in one write with the answer.
+func (a *Acceptor) Greet(w http.ResponseWriter, r *http.Request, first ...[]byte) (*WebSocket, error) {
+	messages := make([]websocket.Message, len(first))
+	for i, text := range first {
+		messages[i] = websocket.Message{Type: websocket.Text, Data: text}
+	}
+	c, err := a.handler.AcceptWith(w, r, messages...)
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +135,9 @@ func (o *Options) handler() *websocket.Handler {
 		InsecureAnyOrigin: o.InsecureAnyOrigin,
 		Limits:            o.limits(o.maxMessage()),
 		BareRefusals:      o.BareRefusals,
+	}
+	if o.CompressFromBytes > 0 {
+		a.Compression = &websocket.Compression{Threshold: o.CompressFromBytes}
 	}
 	if o.CloseReply != nil {
 		a.CloseReply = func(code websocket.StatusCode) websocket.StatusCode {
@@ -319,7 +336,7 @@ func (p *WebSocket) flush() {
 const copyBelowBytes = 8 << 10 // of a message for one connection; a longer one is not copied
 
 func (p *WebSocket) send(e *wire.Encoded) error {
-	if e.Shared || len(e.Data) >= copyBelowBytes {
+	if e.Shared || e.Uncompressed && p.o.CompressFromBytes > 0 || len(e.Data) >= copyBelowBytes {
 		return p.conn.SendPrepared(e.Framed(wire.WebSocketForm, frame).(*websocket.Prepared))
 	}
 	return p.conn.Send(websocket.Message{Type: messageType(e), Data: e.Data})
@@ -333,6 +350,9 @@ func messageType(e *wire.Encoded) websocket.MessageType {
 }
 
 func frame(e *wire.Encoded) any {
+	if e.Uncompressed {
+		return websocket.PrepareUncompressed(websocket.Message{Type: messageType(e), Data: e.Data})
+	}
 	return websocket.Prepare(websocket.Message{Type: messageType(e), Data: e.Data})
 }
 
