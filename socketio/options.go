@@ -2,12 +2,31 @@ package socketio
 
 import (
 	"io/fs"
+	"net/http"
 	"time"
+
+	"github.com/parley-go/parley"
 )
 
 // Options configures an endpoint. Nil means all defaults. Names and defaults
 // are those of the Node.js server where it has them.
 type Options struct {
+	// Namespaces are further namespaces by their names, such as "/admin",
+	// beside the main one, "/". A hub whose Shutdown is not that of the whole
+	// server is to be shut down last: its clients lose their connections, come
+	// back, and are told then.
+	Namespaces map[string]*parley.Hub
+	// Dynamic finds the hub for a namespace that has another name. Without a hub
+	// the client is told "Invalid namespace", with a [*parley.Error] its message
+	// and data; r opened the connection. It may block, and is called for several
+	// clients at a time. Nil means that there are no others. See [Pattern].
+	Dynamic func(r *http.Request, name string) (*parley.Hub, error)
+	// CleanupEmptyChildNamespaces shuts a hub of Dynamic down when its last
+	// client has left. False means that it stays.
+	CleanupEmptyChildNamespaces bool
+	// MaxNamespaces bounds the namespaces that one connection has joined at a
+	// time, and with it what may wait for one client: a queue for each. Zero means 100.
+	MaxNamespaces int
 	// PingInterval is the time between a sign of life and the next ping. Zero
 	// means 25 seconds.
 	PingInterval time.Duration

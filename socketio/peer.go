@@ -3,66 +3,93 @@ package socketio
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/wheel"
 	"github.com/parley-go/parley/socketio/internal/engineio"
 	"github.com/parley-go/parley/wire"
 )
 
 const (
-	maxWords = 64  // answers of this layer that wait to be taken
-	maxJoins = 100 // CONNECTs of one connection; then the client has to open another
+	maxAnswers = 64              // of this layer that wait to be taken
+	maxJoins   = 100             // CONNECTs of one connection at once
+	joinPause  = time.Second     // for one more
+	maxLeft    = 100             // namespaces left that are remembered
+	wheelTick  = time.Second / 4 // of the timers for CONNECT
 )
 
-// peer is one Engine.IO connection, and what its client has joined. It always
-// has a session at the hub: one that waits for CONNECT, or is connected.
+// peer is one Engine.IO connection, and the namespaces that its client has
+// joined: for each a session at the hub of the namespace.
 type peer struct {
 	// fixed after construction
-	server  *Server
-	engine  *engineio.Socket
-	request *http.Request // set by Open
+	server *Server
+	engine *engineio.Socket
 
-	assembler assembler // owned by Receive
+	assembler assembler   // owned by Receive
+	timer     wheel.Timer // of a client that has joined nothing
 
-	pausing sync.Mutex // held while the pause, or the space it is of, changes; taken before mu
+	opening sync.Mutex // held while a session is opened
+	pausing sync.Mutex // held while the pause changes; taken before mu
+	pauses  int        // spaces that want the connection paused; guarded by pausing
 
-	mu     sync.Mutex
-	words  []*wire.Encoded // packets of no session
-	space  *space          // of the session of the moment
-	ending []*space        // have said their last words, which wait to be taken
-	joins  int
-	dead   bool // the connection has ended
-}
-
-// space is the client's presence in a namespace: a virtual pipe inside the
-// engine's.
-type space struct {
-	*peer
-	session *parley.Session
-	joined  bool // CONNECT has come; guarded by peer.mu
+	mu      sync.Mutex
+	request *http.Request   // that opened the connection; nil while a session keeps it
+	said    []*wire.Encoded // packets of no session, and the last ones of sessions
+	answers int             // packets of no session among them
+	spaces  []*space        // joined, or about to be; changed by making a new one
+	left    []string        // namespaces that were joined, the last ones
+	joins   int             // CONNECTs that count against maxJoins
+	joined  time.Time       // when the last of them came
+	dead    bool            // the connection has ended
+	why     string          // why it ends, in the reference's words; empty while only the engine knows
+	cause   error           // what its sessions are told when this side ends it
 }
 
 // Open implements [engineio.Upper].
 func (p *peer) Open(r *http.Request) error {
-	p.request = r
-	s, err := p.newSpace()
-	if err != nil {
-		return err
+	p.request = r.WithContext(r.Context()) // a copy
+	p.request.Body = http.NoBody
+	p.timer.Fire = p.tick
+	if !p.server.wait(p) {
+		return parley.ErrShutdown
 	}
-	p.mu.Lock()
-	p.space, p.request = s, s.session.Request()
-	p.mu.Unlock()
+	if p.revision() < 4 { // joins without asking
+		return p.connect("/", nil)
+	}
+	p.server.wheel.Reset(&p.timer, p.server.connectTimeout)
 	return nil
 }
 
-// newSpace makes a session that waits for CONNECT. One that waits too long
-// ends the whole connection.
-func (p *peer) newSpace() (*space, error) {
-	s := &space{peer: p}
-	session, err := p.server.hub.NewSession(p.request, s, &parley.SessionOptions{ID: p.server.ids.New(), HandshakeTimeout: p.server.connectTimeout})
-	s.session = session
-	return s, err
+// revision is Engine.IO's protocol: 3 or 4.
+func (p *peer) revision() int { return 4 }
+
+// tick runs when the client has joined nothing for too long.
+func (p *peer) tick() {
+	p.mu.Lock()
+	idle := len(p.spaces) == 0
+	p.mu.Unlock()
+	if idle {
+		p.end(forcedServerClose, nil)
+	}
+}
+
+// end ends the connection with what its sessions are told, unless it ends
+// already.
+func (p *peer) end(why string, cause error) {
+	p.blame(why, cause)
+	p.engine.Close(1000, "")
+}
+
+// blame notes why the connection ends. The first word counts.
+func (p *peer) blame(why string, cause error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.why == "" && !p.dead {
+		p.why, p.cause = why, cause
+	}
 }
 
 // Receive implements [wire.Receiver]. Whatever breaks the protocol ends the
@@ -76,45 +103,77 @@ func (p *peer) Receive(data []byte, binary bool) {
 	} else {
 		whole, err = p.assembler.text(data, &packet)
 	}
+	why := forcedClose
 	if whole && err == nil {
-		err = p.receive(&packet)
+		why, err = forcedServerClose, p.receive(&packet)
 	}
 	if err != nil {
+		p.blame(why, err)
 		p.engine.Fail(err)
 	}
 }
 
 func (p *peer) receive(packet *packet) error {
-	switch {
-	case packet.nsp != "/" && packet.kind == packetConnect:
-		return p.say(protocol{nsp: packet.nsp}.unknown())
-	case packet.nsp != "/":
-		return malformed("namespace not joined")
-	case packet.kind == packetConnect:
-		return p.join(packet.payload)
-	case packet.kind == packetConnectError:
-		return malformed("CONNECT_ERROR from a client")
+	name := packet.nsp
+	var auth json.RawMessage
+	if p.revision() < 4 {
+		name, auth = splitQuery(name)
 	}
-	s, err := p.joined()
+	switch packet.kind {
+	case packetConnectError:
+		return malformed("CONNECT_ERROR from a client")
+	case packetConnect:
+		object, err := packet.object()
+		if err != nil {
+			return err
+		}
+		if len(object) > 0 {
+			auth = object
+		}
+		return p.connect(name, auth)
+	}
+	s, err := p.space(name)
 	if s == nil {
 		return err
 	}
 	if packet.kind == packetDisconnect {
-		return s.leave()
+		s.leave()
+		return nil
 	}
-	var m wire.Message
-	if err := packet.message(&m); err != nil {
-		return err
+	return s.receive(packet)
+}
+
+// space is the client's presence in a namespace, or nil. What a client sends
+// before it has seen that the server ended its presence is skipped, where the
+// reference ends the connection; else the error is that it has not joined.
+func (p *peer) space(name string) (*space, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.find(name); s != nil {
+		return s, nil
 	}
-	s.session.Receive(&m)
+	if slices.Contains(p.left, name) {
+		return nil, nil
+	}
+	return nil, malformed("namespace not joined")
+}
+
+// find is for callers that hold mu.
+func (p *peer) find(name string) *space {
+	for _, s := range p.spaces {
+		if s.name == name {
+			return s
+		}
+	}
 	return nil
 }
 
 // say queues a packet that belongs to no session.
 func (p *peer) say(data []byte) error {
 	p.mu.Lock()
-	full := len(p.words) >= maxWords
-	p.words = append(p.words, &wire.Encoded{Data: data})
+	p.answers++
+	full := p.answers > maxAnswers
+	p.said = append(p.said, p.encoded(data))
 	p.mu.Unlock()
 	if full {
 		return malformed("too many CONNECTs")
@@ -123,118 +182,129 @@ func (p *peer) say(data []byte) error {
 	return nil
 }
 
-// joined is the client's presence, or nil. What a client sends before it has
-// seen that the server ended its presence is skipped, where the reference ends
-// the connection; else the error is that it has not joined.
-func (p *peer) joined() (*space, error) {
+func (p *peer) encoded(data []byte) *wire.Encoded {
+	return &wire.Encoded{Data: data, Binary: p.assembler.packed}
+}
+
+// connect takes a CONNECT.
+func (p *peer) connect(name string, auth json.RawMessage) error {
+	ns := p.server.namespaces.fixed[name]
+	if ns == nil && p.server.namespaces.dynamic == nil {
+		return p.say(newWords(name, p.assembler.packed).unknown())
+	}
+	s, err := p.reserve(name, auth)
+	switch {
+	case err != nil:
+		return err
+	case s == nil:
+		return p.say(newWords(name, p.assembler.packed).refused(p.revision(), &wire.Error{Message: "Too many namespaces"}))
+	case ns == nil:
+		go s.join() // ends when Options.Dynamic returns; nobody waits for it
+		return nil
+	case s.enter(ns):
+		return nil
+	case name == "/": // the others have an end, too
+		return parley.ErrShutdown
+	}
+	s.turnAway(newWords(name, p.assembler.packed).refused(p.revision(), shuttingDown))
+	return nil
+}
+
+// reserve notes a CONNECT. It returns nil when the client has joined as many
+// namespaces as it may.
+func (p *peer) reserve(name string, auth json.RawMessage) (*space, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.space != nil && p.space.joined:
-		return p.space, nil
-	case p.joins > 0:
+	case p.find(name) != nil:
+		return nil, malformed("CONNECT to a namespace that is joined")
+	case !p.mayJoin(time.Now()):
+		return nil, malformed("too many CONNECTs")
+	case len(p.spaces) >= p.server.maxNamespaces:
 		return nil, nil
 	}
-	return nil, malformed("namespace not joined")
+	s := &space{peer: p, name: name, auth: auth, packed: p.assembler.packed, issued: time.Now().UnixMilli()}
+	if p.dead {
+		return s, nil
+	}
+	if len(p.spaces) == 0 {
+		p.server.wheel.Cancel(&p.timer)
+		p.server.waitNoMore(p)
+	}
+	p.spaces = append(slices.Clip(p.spaces), s)
+	return s, nil
 }
 
-type authKey struct{}
-
-// Auth is what the client gave as its auth, an object in JSON, or nil. It is
-// there when OnConnect runs.
-func Auth(c *parley.Conn) json.RawMessage {
-	auth, _ := c.Value(authKey{}).(json.RawMessage)
-	return auth
-}
-
-// join takes a CONNECT.
-func (p *peer) join(auth []byte) error {
-	p.mu.Lock()
-	s := p.space
+// mayJoin counts a CONNECT. The caller holds mu.
+func (p *peer) mayJoin(now time.Time) bool {
+	if p.joins > 0 {
+		p.joins = max(0, p.joins-int(now.Sub(p.joined)/joinPause))
+	}
 	p.joins++
-	again, often := s.joined, p.joins > maxJoins
-	s.joined = true
-	p.mu.Unlock()
-	if again {
-		return malformed("CONNECT to a namespace that is joined")
-	}
-	if often {
-		return malformed("too many CONNECTs")
-	}
-	if len(auth) > 0 {
-		s.session.Conn().Set(authKey{}, json.RawMessage(append([]byte(nil), auth...)))
-	}
-	words := protocol{nsp: "/"}
-	s.session.Open(&parley.Opening{
-		Protocol:    words,
-		Welcome:     words.connected(4, s.session.ID(), ""),
-		Refusal:     func(e *wire.Error) []byte { return words.refused(4, e) },
-		KeepAlive:   -1, // the engine's
-		IdleTimeout: -1,
-	})
-	return nil
+	p.joined = now
+	return p.joins <= maxJoins
 }
 
-// replace puts a new space in the place of s, which may have last words. It
-// tells whether the connection goes on.
-func (p *peer) replace(s *space, last bool) bool {
-	next, err := p.newSpace()
-	if err != nil {
-		return false
+// drop forgets a space that is among spaces. What still comes for one that was
+// joined will be skipped. The caller holds mu.
+func (p *peer) drop(s *space, joined bool) {
+	p.keepRequest(s)
+	p.spaces = slices.DeleteFunc(slices.Clone(p.spaces), func(other *space) bool { return other == s })
+	if joined && !slices.Contains(p.left, s.name) {
+		if len(p.left) == maxLeft {
+			p.left = slices.Delete(p.left, 0, 1)
+		}
+		p.left = append(p.left, s.name)
 	}
-	goesOn, mine := p.swap(s, next, last)
-	if !mine { // both sides left at the same time
-		next.session.Closed(nil)
+	if len(p.spaces) == 0 {
+		p.server.wheel.Reset(&p.timer, p.server.connectTimeout)
+		p.server.wait(p)
 	}
-	return goesOn
 }
 
-// swap tells whether the connection goes on, and whether next has taken the
-// place of s.
-func (p *peer) swap(s, next *space, last bool) (goesOn, mine bool) {
-	p.pausing.Lock()
-	defer p.pausing.Unlock()
+// keepRequest sees to it that the request is not lost with s. The caller holds
+// mu.
+func (p *peer) keepRequest(s *space) {
+	if p.request != nil {
+		return
+	}
+	for _, other := range p.spaces {
+		if other != s && other.session.Load() != nil {
+			return
+		}
+	}
+	p.request = s.session.Load().Request()
+}
+
+// opened is the request that opened the connection.
+func (p *peer) opened() *http.Request {
 	p.mu.Lock()
-	goesOn = !p.dead
-	mine = goesOn && p.space == s
-	if mine {
-		p.space = next
+	defer p.mu.Unlock()
+	if p.request != nil {
+		return p.request
 	}
-	if mine && last {
-		p.ending = append(p.ending, s)
+	for _, s := range p.spaces {
+		if session := s.session.Load(); session != nil {
+			return session.Request()
+		}
 	}
-	p.mu.Unlock()
-	if mine {
-		p.engine.Resume()
-	}
-	return goesOn, mine
+	return nil // cannot be: see keepRequest
 }
 
-// leave takes a DISCONNECT: the connection stays, and is not answered.
-func (s *space) leave() error {
-	if !s.replace(s, false) {
-		s.engine.Close(1001, "")
-		return nil
-	}
-	s.session.Closed(nil)
-	return nil
-}
-
-// Take implements [wire.Receiver].
+// Take implements [wire.Receiver]: all that waits goes, of every namespace, so
+// that none waits for another.
 func (p *peer) Take(batch []*wire.Encoded) []*wire.Encoded {
 	p.mu.Lock()
-	batch = append(batch, p.words...)
-	s, ending := p.space, p.ending
-	p.words, p.ending = nil, nil
+	batch = append(batch, p.said...)
+	p.said, p.answers = nil, 0
+	spaces := p.spaces
 	p.mu.Unlock()
-	for _, e := range ending {
-		batch = e.session.Take(batch)
-		go e.session.Closed(nil) // ends at once; apart, because the caller holds a lock of its pipe. The hub waits for the session
+	for _, s := range spaces {
+		if session := s.session.Load(); session != nil {
+			batch = session.Take(batch)
+		}
 	}
-	if s == nil {
-		return batch
-	}
-	return s.session.Take(batch)
+	return batch
 }
 
 // Heard implements [wire.Receiver].
@@ -242,69 +312,23 @@ func (p *peer) Heard() {}
 
 // Closed implements [wire.Receiver].
 func (p *peer) Closed(err error) {
+	p.mu.Lock()
+	p.dead = true
+	if p.why == "" {
+		p.why = reasonOf(err)
+	}
+	if p.cause != nil {
+		err = p.cause
+	}
+	spaces := p.spaces
+	p.spaces, p.said = nil, nil
+	p.server.wheel.Cancel(&p.timer)
+	p.server.waitNoMore(p)
+	p.mu.Unlock()
 	if err == engineio.ErrTransportClose {
 		err = nil // an ordinary goodbye
 	}
-	p.mu.Lock()
-	p.dead = true
-	ending, s := p.ending, p.space
-	p.ending = nil
-	p.mu.Unlock()
-	for _, e := range ending {
-		e.session.Closed(err)
-	}
-	if s != nil {
-		s.session.Closed(err)
+	for _, s := range spaces {
+		s.lost(err)
 	}
 }
-
-// Transport implements [wire.Pipe].
-func (s *space) Transport() string { return s.engine.Transport() }
-
-// Lend implements [wire.Lender].
-func (s *space) Lend(w wire.Worker) bool { return s.engine.Lend(w) }
-
-// Writable implements [wire.Gauge].
-func (s *space) Writable() bool { return s.engine.Writable() }
-
-// Wake implements [wire.Pipe].
-func (s *space) Wake() { s.engine.Wake() }
-
-// Ping implements [wire.Pipe]: the engine keeps itself alive.
-func (s *space) Ping() bool { return false }
-
-// Pause implements [wire.Pipe].
-func (s *space) Pause() { s.whileCurrent(s.engine.Pause) }
-
-// Resume implements [wire.Pipe].
-func (s *space) Resume() { s.whileCurrent(s.engine.Resume) }
-
-// whileCurrent runs fn unless another has taken the place of s, whose calls may
-// go on for a while: the connection's pause is the other's then.
-func (s *space) whileCurrent(fn func()) {
-	s.pausing.Lock()
-	defer s.pausing.Unlock()
-	s.mu.Lock()
-	current := s.space == s
-	s.mu.Unlock()
-	if current {
-		fn()
-	}
-}
-
-// Close implements [wire.Pipe]. An ordinary goodbye, and the refusal of
-// OnConnect, end the presence in the namespace and leave the connection; any
-// other, such as 1001 of a shutdown, ends it all.
-func (s *space) Close(code int, reason string) {
-	s.mu.Lock()
-	stays := s.joined && (code == 1000 || code == 1008)
-	s.mu.Unlock()
-	if stays && s.replace(s, true) {
-		s.engine.Wake()
-		return
-	}
-	s.engine.Close(code, reason)
-}
-
-// CloseNow implements [wire.Pipe].
-func (s *space) CloseNow() { s.engine.CloseNow() }

@@ -278,7 +278,7 @@ func TestJoinsOfOneConnectionAreLimited(t *testing.T) {
 		s.send("40")
 		s.wantMatch(`^40\{`)
 		url := w.open() // and answers that nobody fetches
-		for range maxWords {
+		for range maxAnswers {
 			w.post(url, "40/x")
 		}
 		w.want(w.do("POST", url, "40/x"), "400 Bad Request ")

@@ -2,11 +2,16 @@ package socketio
 
 import (
 	"cmp"
+	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/internal/transport"
+	"github.com/parley-go/parley/internal/wheel"
 	"github.com/parley-go/parley/socketio/internal/engineio"
 )
 
@@ -17,10 +22,17 @@ import (
 type Server struct {
 	// fixed after construction
 	hub            *parley.Hub
+	namespaces     namespaces
+	maxNamespaces  int
 	connectTimeout time.Duration
 	engine         *engineio.Server
 	ids            engineio.IDs
+	wheel          *wheel.Wheel
 	files          *clientFiles // nil: none are served
+
+	mu      sync.Mutex
+	waiting map[*peer]struct{} // those that have joined nothing
+	stopped bool               // the main hub is shut down
 }
 
 // NewServer makes a server whose main namespace, "/", is hub.
@@ -28,12 +40,51 @@ func NewServer(hub *parley.Hub, o *Options) *Server {
 	if o == nil {
 		o = &Options{}
 	}
-	srv := &Server{hub: hub, connectTimeout: cmp.Or(o.ConnectTimeout, 45*time.Second)}
+	srv := &Server{
+		hub:            hub,
+		maxNamespaces:  cmp.Or(o.MaxNamespaces, 100),
+		connectTimeout: cmp.Or(o.ConnectTimeout, 45*time.Second),
+		wheel:          wheel.New(wheelTick),
+		waiting:        make(map[*peer]struct{}),
+	}
+	srv.namespaces.init(hub, o)
 	engine := srv.engineOptions(o)
 	srv.engine = engineio.NewServer(engine)
 	srv.files = newClientFiles(o.ServeClient, &engine.Transport)
+	hub.WhenShutdown(srv.stop)
 	return srv
 }
+
+// stop lets nobody in any more, and those go that have joined nothing. The
+// others go with their sessions.
+func (srv *Server) stop() {
+	srv.mu.Lock()
+	srv.stopped = true
+	waiting := slices.Collect(maps.Keys(srv.waiting))
+	srv.mu.Unlock()
+	for _, p := range waiting {
+		p.end(serverShuttingDown, nil)
+	}
+}
+
+// wait notes a connection that has joined nothing. It tells whether the server
+// takes any.
+func (srv *Server) wait(p *peer) bool {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if !srv.stopped {
+		srv.waiting[p] = struct{}{}
+	}
+	return !srv.stopped
+}
+
+func (srv *Server) waitNoMore(p *peer) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	delete(srv.waiting, p)
+}
+
+func (srv *Server) log() *slog.Logger { return srv.hub.Log() }
 
 // ServeHTTP implements [http.Handler].
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {

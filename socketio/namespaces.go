@@ -1,0 +1,205 @@
+package socketio
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/wire"
+)
+
+// namespaces are those of a [Server].
+type namespaces struct {
+	// fixed after construction
+	fixed   map[string]*namespace
+	dynamic func(*http.Request, string) (*parley.Hub, error) // nil for none
+	cleanup bool
+
+	mu       sync.Mutex
+	children map[child]*namespace // of dynamic, that have clients
+	clients  map[*parley.Hub]int  // of the hubs among them
+}
+
+type child struct {
+	name string
+	hub  *parley.Hub
+}
+
+// namespace is what its clients share.
+type namespace struct {
+	// fixed after construction
+	name  string
+	hub   *parley.Hub
+	fixed bool
+	both  [2]words // text, packed: pointers, see words
+
+	clients int // guarded by namespaces.mu; of one that is not fixed
+}
+
+// init takes the options.
+func (n *namespaces) init(main *parley.Hub, o *Options) {
+	n.dynamic, n.cleanup = o.Dynamic, o.CleanupEmptyChildNamespaces
+	n.children, n.clients = make(map[child]*namespace), make(map[*parley.Hub]int)
+	n.fixed = map[string]*namespace{"/": newNamespace("/", main, true)}
+	for name, hub := range o.Namespaces {
+		name = "/" + strings.TrimPrefix(name, "/")
+		if hub == nil || n.fixed[name] != nil {
+			panic(fmt.Sprintf("socketio: Options.Namespaces: %q has no hub, or one already", name))
+		}
+		n.fixed[name] = newNamespace(name, hub, true)
+	}
+}
+
+func newNamespace(name string, hub *parley.Hub, fixed bool) *namespace {
+	return &namespace{name: name, hub: hub, fixed: fixed, both: [2]words{newWords(name, false), newWords(name, true)}}
+}
+
+func newWords(name string, inMessagePack bool) words {
+	if inMessagePack {
+		return &packed{nsp: name}
+	}
+	return &protocol{nsp: name}
+}
+
+// words are those for a client.
+func (ns *namespace) words(inMessagePack bool) words {
+	if inMessagePack {
+		return ns.both[1]
+	}
+	return ns.both[0]
+}
+
+// seek asks Options.Dynamic for the hub of a namespace.
+func (n *namespaces) seek(r *http.Request, name string) (hub *parley.Hub, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("socketio: Options.Dynamic panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return n.dynamic(r, name)
+}
+
+// enter counts a client of a namespace that is not fixed.
+func (n *namespaces) enter(name string, hub *parley.Hub) *namespace {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	ns := n.children[child{name, hub}]
+	if ns == nil {
+		ns = newNamespace(name, hub, false)
+		n.children[child{name, hub}] = ns
+	}
+	ns.clients++
+	n.clients[hub]++
+	return ns
+}
+
+// leave is the end of what enter has begun.
+func (n *namespaces) leave(ns *namespace) {
+	if ns.fixed {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if ns.clients--; ns.clients == 0 {
+		delete(n.children, child{ns.name, ns.hub})
+	}
+	if n.clients[ns.hub]--; n.clients[ns.hub] > 0 {
+		return
+	}
+	delete(n.clients, ns.hub)
+	if n.cleanup && ns.hub.Stats().Conns == 0 && !n.isFixed(ns.hub) {
+		retire(ns.hub)
+	}
+}
+
+func (n *namespaces) isFixed(hub *parley.Hub) bool {
+	for _, ns := range n.fixed {
+		if ns.hub == hub {
+			return true
+		}
+	}
+	return false
+}
+
+const retireTime = time.Minute // for the handlers of a namespace that has no clients any more
+
+// retire shuts a hub down, and returns when it takes no more clients.
+func retire(hub *parley.Hub) {
+	begun := make(chan struct{})
+	hub.WhenShutdown(func() { close(begun) })
+	go func() { // ends with the last handler of the hub, at the latest in time
+		ctx, cancel := context.WithTimeout(context.Background(), retireTime)
+		defer cancel()
+		hub.Shutdown(ctx)
+	}()
+	<-begun
+}
+
+const maxChildren = 10_000 // of one Pattern
+
+// pattern is the state of what [Pattern] returns.
+type pattern struct {
+	// fixed after construction
+	names *regexp.Regexp
+	open  func(name string) *parley.Hub
+
+	mu   sync.Mutex
+	hubs map[string]func() *parley.Hub
+}
+
+// Pattern makes an [Options.Dynamic] that opens a hub for each namespace whose
+// name matches names, such as ^/room-\d+$, when the first client asks for it.
+// The hub is kept for those that follow, until it is shut down: see
+// [Options.CleanupEmptyChildNamespaces]. It keeps 10,000 at a time and refuses
+// further names.
+func Pattern(names *regexp.Regexp, open func(name string) *parley.Hub) func(*http.Request, string) (*parley.Hub, error) {
+	p := &pattern{names: names, open: open, hubs: make(map[string]func() *parley.Hub)}
+	return p.find
+}
+
+func (p *pattern) find(_ *http.Request, name string) (*parley.Hub, error) {
+	if !p.names.MatchString(name) {
+		return nil, nil
+	}
+	hub := p.entry(name)
+	if hub == nil {
+		return nil, parley.Errorf(wire.CodeBusy, "Too many namespaces")
+	}
+	return hub(), nil
+}
+
+// entry is what opens the hub once, or nil when there are too many.
+func (p *pattern) entry(name string) func() *parley.Hub {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if hub := p.hubs[name]; hub != nil || len(p.hubs) >= maxChildren {
+		return hub
+	}
+	hub := sync.OnceValue(func() *parley.Hub { return p.opened(name) })
+	p.hubs[name] = hub
+	return hub
+}
+
+// opened opens a hub, to be forgotten when it is shut down.
+func (p *pattern) opened(name string) (hub *parley.Hub) {
+	forget := func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.hubs, name)
+	}
+	defer func() {
+		if hub == nil { // none, or a panic
+			forget()
+		}
+	}()
+	if hub = p.open(name); hub != nil {
+		hub.WhenShutdown(forget)
+	}
+	return hub
+}

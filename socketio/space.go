@@ -1,0 +1,278 @@
+package socketio
+
+import (
+	"encoding/json"
+	"errors"
+	"sync/atomic"
+
+	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/wire"
+)
+
+// space is the client's presence in a namespace: a virtual pipe inside the
+// engine's.
+type space struct {
+	// fixed after construction
+	*peer
+	name   string
+	auth   json.RawMessage // nil for none
+	issued int64           // when the CONNECT came, in milliseconds since 1970
+	packed bool            // the client speaks MessagePack
+
+	ns      *namespace                     // fixed before session is there
+	session atomic.Pointer[parley.Session] // nil before the namespace is found
+
+	paused bool   // guarded by peer.pausing
+	gone   bool   // ended; guarded by peer.mu
+	ended  string // why, in the reference's words; guarded by peer.mu
+}
+
+// join finds the namespace and enters it.
+func (s *space) join() {
+	n := &s.server.namespaces
+	w := newWords(s.name, s.packed)
+	for range 3 { // a hub that it finds may be shut down in that moment
+		hub, err := n.seek(s.opened(), s.name)
+		if err != nil {
+			e, meant := shown(err, w.Codec())
+			if !meant {
+				s.server.log().Error("socketio: Options.Dynamic failed", "namespace", s.name, "error", err)
+			}
+			s.turnAway(w.refused(s.revision(), e))
+			return
+		}
+		if hub == nil {
+			s.turnAway(w.unknown())
+			return
+		}
+		if s.enter(n.enter(s.name, hub)) {
+			return
+		}
+	}
+	s.turnAway(w.refused(s.revision(), shuttingDown))
+}
+
+var shuttingDown = &wire.Error{Message: serverShuttingDown}
+
+// enter makes the session, and lets OnConnect decide. It tells whether the hub
+// takes any.
+func (s *space) enter(ns *namespace) bool {
+	session, err := ns.hub.NewSession(s.opened(), s, &parley.SessionOptions{ID: s.newID()})
+	if err != nil {
+		s.server.namespaces.leave(ns)
+		return false
+	}
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	s.mu.Lock()
+	s.ns = ns
+	s.session.Store(session)
+	over := s.gone || s.dead
+	s.gone = over
+	if !over {
+		s.peer.request = nil // the session keeps it
+	}
+	s.mu.Unlock()
+	if over {
+		s.finish(nil)
+		return true
+	}
+	w, revision := ns.words(s.packed), s.revision()
+	session.Open(&parley.Opening{
+		Protocol:    w,
+		Welcome:     w.connected(revision, session.ID(), ""),
+		Refusal:     func(e *wire.Error) []byte { return w.refused(revision, e) },
+		KeepAlive:   -1, // the engine's
+		IdleTimeout: -1,
+	})
+	return true
+}
+
+// newID is the public name of a new session. Clients of protocol 4 make it
+// themselves, of Engine.IO's.
+func (s *space) newID() string {
+	switch {
+	case s.revision() >= 4:
+		return s.server.ids.New()
+	case s.name == "/":
+		return s.engine.ID()
+	}
+	return s.name + "#" + s.engine.ID()
+}
+
+// receive takes a packet of the session.
+func (s *space) receive(packet *packet) error {
+	s.opening.Lock() // that of the namespaces of Options.Dynamic happens elsewhere
+	session := s.session.Load()
+	s.opening.Unlock()
+	if session == nil {
+		return malformed("namespace not yet joined")
+	}
+	var m wire.Message
+	if err := packet.message(&m); err != nil {
+		return err
+	}
+	session.Receive(&m)
+	return nil
+}
+
+// leave takes a DISCONNECT: the connection stays, and is not answered.
+func (s *space) leave() {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	s.mu.Lock()
+	if s.gone {
+		s.mu.Unlock()
+		return
+	}
+	s.part(clientNamespaceDisconnect)
+	session := s.session.Load()
+	s.mu.Unlock()
+	if session == nil {
+		return // enter sees it
+	}
+	session.Receive(&wire.Message{Kind: wire.Close})
+	s.finish(nil)
+}
+
+// part ends the presence and leaves the connection. The caller holds mu.
+func (s *space) part(why string) {
+	s.gone, s.ended = true, why
+	s.drop(s, true)
+}
+
+// finish is the last act of a presence that is gone and had a session.
+func (s *space) finish(err error) {
+	s.unpause()
+	s.session.Load().Closed(err)
+	s.server.namespaces.leave(s.ns)
+}
+
+// lost ends the presence with its connection.
+func (s *space) lost(err error) {
+	s.mu.Lock()
+	first := !s.gone
+	if first {
+		s.gone, s.ended = true, s.why
+	}
+	session := s.session.Load()
+	s.mu.Unlock()
+	if first && session != nil { // else enter sees it
+		s.finish(err)
+	}
+}
+
+// turnAway answers a CONNECT for which there is no session.
+func (s *space) turnAway(words []byte) {
+	s.mu.Lock()
+	if !s.gone && !s.dead {
+		s.gone = true
+		s.drop(s, false)
+		s.said = append(s.said, s.encoded(words))
+	}
+	s.mu.Unlock()
+	s.engine.Wake()
+}
+
+// Transport implements [wire.Pipe].
+func (s *space) Transport() string { return s.engine.Transport() }
+
+// Lend implements [wire.Lender].
+func (s *space) Lend(w wire.Worker) bool { return s.engine.Lend(w) }
+
+// Writable implements [wire.Gauge].
+func (s *space) Writable() bool { return s.engine.Writable() }
+
+// Wake implements [wire.Pipe].
+func (s *space) Wake() { s.engine.Wake() }
+
+// Ping implements [wire.Pipe]: the engine keeps itself alive.
+func (s *space) Ping() bool { return false }
+
+// Pause implements [wire.Pipe]. The connection is not read while one of its
+// namespaces wants that.
+func (s *space) Pause() {
+	s.pausing.Lock()
+	defer s.pausing.Unlock()
+	s.mu.Lock()
+	gone := s.gone
+	s.mu.Unlock()
+	if gone || s.paused { // its calls may go on for a while
+		return
+	}
+	s.paused = true
+	if s.pauses++; s.pauses == 1 {
+		s.engine.Pause()
+	}
+}
+
+// Resume implements [wire.Pipe].
+func (s *space) Resume() { s.unpause() }
+
+func (s *space) unpause() {
+	s.pausing.Lock()
+	defer s.pausing.Unlock()
+	if !s.paused {
+		return
+	}
+	s.paused = false
+	if s.pauses--; s.pauses == 0 {
+		s.engine.Resume()
+	}
+}
+
+// Close implements [wire.Pipe]. A goodbye after which the client is to stay
+// away, and the refusal of OnConnect, end the presence in the namespace and
+// leave the connection. After any other the client is to come back, for which
+// it has to lose the connection, and with it all its namespaces.
+func (s *space) Close(code int, _ string) {
+	s.mu.Lock()
+	session := s.session.Load()
+	if s.gone || s.dead {
+		s.mu.Unlock()
+		return
+	}
+	stays := false
+	if session != nil {
+		last := session.Take(nil)
+		s.said = append(s.said, last...)
+		stays = code == 1008 || len(last) > 0 && last[len(last)-1].Kind == wire.Close
+	}
+	if stays {
+		s.part(serverNamespaceDisconnect)
+	}
+	s.mu.Unlock()
+	switch {
+	case stays:
+		s.engine.Wake()
+		s.finish(nil)
+	case code == 1001:
+		s.end(serverShuttingDown, nil)
+	case code == 1013:
+		s.end(forcedServerClose, parley.ErrSlow)
+	default:
+		s.end(forcedServerClose, nil)
+	}
+}
+
+// CloseNow implements [wire.Pipe].
+func (s *space) CloseNow() {
+	s.blame(forcedServerClose, parley.ErrClosed)
+	s.engine.CloseNow()
+}
+
+// shown is how a client sees err, and whether it was meant for it.
+func shown(err error, codec wire.Codec) (e *wire.Error, meant bool) {
+	var own *parley.Error
+	if !errors.As(err, &own) {
+		return &wire.Error{Message: "The server failed to handle this call."}, false
+	}
+	e = &wire.Error{Message: own.Message}
+	if own.Data == nil {
+		return e, true
+	}
+	if a, err := codec.Marshal(own.Data); err == nil && len(a.Attachments) == 0 {
+		e.Data = a.Values[0]
+	}
+	return e, true
+}
