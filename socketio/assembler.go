@@ -122,7 +122,7 @@ func placeholdersIn(w *rawjson.Walker, n, levels int) bool {
 	if string(mark) != "true" {
 		return true
 	}
-	_, ok := placeholderIndex(num, n)
+	_, ok := placeholderIndex(string(num), n)
 	return ok
 }
 

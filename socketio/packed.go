@@ -18,7 +18,7 @@ type packed struct {
 }
 
 // javaScript is how notepack.io, which the parser uses, writes values.
-var javaScript wire.Codec = msgpack.Codec{}
+var javaScript = msgpack.Codec{Notepack: true}
 
 // Name implements [wire.Protocol].
 func (packed) Name() string { return "socketio-msgpack" }
@@ -325,7 +325,7 @@ func packedName(value []byte) (string, error) {
 	switch msgp.NextType(value) {
 	case msgp.IntType, msgp.UintType, msgp.Float32Type, msgp.Float64Type:
 		var n float64
-		if javaScript.Unmarshal(wire.Args{Values: [][]byte{value}}, 0, &n) == nil {
+		if javaScript.Read(value, &n) == nil {
 			return string(appendJSON(nil, n)), nil
 		}
 	case msgp.StrType:
@@ -363,7 +363,7 @@ func unpackFailure(value []byte) *wire.Error {
 			Data          msgp.Raw
 		} `json:"error"`
 	}
-	if msgpack.Unmarshal(value, &f) != nil || f.Error.Code == nil || f.Error.Message == nil {
+	if javaScript.Read(value, &f) != nil || f.Error.Code == nil || f.Error.Message == nil {
 		return nil
 	}
 	return &wire.Error{Code: *f.Error.Code, Message: *f.Error.Message, Data: f.Error.Data}

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/parley-go/parley/internal/msgpack"
 	"github.com/parley-go/parley/internal/rawjson"
 	"github.com/parley-go/parley/wire"
 )
@@ -248,7 +247,7 @@ func (p *packet) object() (json.RawMessage, error) {
 		return bytes.Clone(p.payload), nil
 	}
 	var text json.RawMessage
-	if err := msgpack.Unmarshal(p.payload, &text); err != nil {
+	if err := javaScript.Read(p.payload, &text); err != nil {
 		return nil, malformed("invalid payload")
 	}
 	return text, nil

@@ -16,13 +16,14 @@ import (
 type protocol struct {
 	nsp     string
 	offsets bool // events end with their offset: the client may recover
+	most    int  // attachments of one packet; zero means maxAttachments
 }
 
 // Name implements [wire.Protocol].
 func (protocol) Name() string { return "socketio" }
 
 // Codec implements [wire.Protocol].
-func (protocol) Codec() wire.Codec { return wire.JSON }
+func (p protocol) Codec() wire.Codec { return codec{p.most} }
 
 // Binary implements [wire.Protocol].
 func (protocol) Binary() bool { return false }

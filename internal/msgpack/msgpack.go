@@ -41,19 +41,31 @@ import (
 const MaxDepth = 64
 
 // Codec is the [wire.Codec]. Each value of its Args is one of MessagePack.
-type Codec struct{}
+type Codec struct {
+	// Notepack speaks the dialect of npm's notepack.io 2, which Socket.IO's
+	// parser uses: a time is an extension of type 0 with the milliseconds since
+	// 1970, and so it is written. An extension of type 0 and one byte is
+	// undefined, which is read as nil, and one of a length that is told is an
+	// ArrayBuffer, which is read as bin.
+	Notepack bool
+}
 
 // Name implements [wire.Codec].
-func (Codec) Name() string { return "messagepack" }
+func (c Codec) Name() string {
+	if c.Notepack {
+		return "notepack"
+	}
+	return "messagepack"
+}
 
 // Marshal implements [wire.Codec].
-func (Codec) Marshal(values ...any) (wire.Args, error) {
+func (c Codec) Marshal(values ...any) (wire.Args, error) {
 	if len(values) == 0 {
 		return wire.Args{}, nil
 	}
 	a := wire.Args{Values: make([][]byte, len(values))}
 	const usual = 64
-	w := writer{b: make([]byte, 0, usual)}
+	w := writer{b: make([]byte, 0, usual), notepack: c.Notepack}
 	ends := make([]int, 0, 8) // on the stack: the buffer may move as it grows
 	for _, v := range values {
 		if err := w.any(v); err != nil {
@@ -70,8 +82,8 @@ func (Codec) Marshal(values ...any) (wire.Args, error) {
 }
 
 // AppendValue implements [wire.Appender].
-func (Codec) AppendValue(dst []byte, value any) ([]byte, error) {
-	w := writer{b: dst}
+func (c Codec) AppendValue(dst []byte, value any) ([]byte, error) {
+	w := writer{b: dst, notepack: c.Notepack}
 	if err := w.any(value); err != nil {
 		return dst, err
 	}
@@ -80,8 +92,8 @@ func (Codec) AppendValue(dst []byte, value any) ([]byte, error) {
 
 // Unmarshal implements [wire.Codec]. A value that does not fit is a
 // [*json.UnmarshalTypeError].
-func (Codec) Unmarshal(a wire.Args, i int, into any) error {
-	return Unmarshal(a.Values[i], into)
+func (c Codec) Unmarshal(a wire.Args, i int, into any) error {
+	return c.Read(a.Values[i], into)
 }
 
 // manner is how values of a type are written and read.

@@ -259,7 +259,7 @@ func TestReading(t *testing.T) {
 		}
 	}
 	var held any = &inner{Y: "kept"}
-	if err := Unmarshal(unhex(t, "81 a1 'X' 05"), &held); err != nil || !reflect.DeepEqual(held, &inner{5, "kept"}) {
+	if err := (Codec{}).Read(unhex(t, "81 a1 'X' 05"), &held); err != nil || !reflect.DeepEqual(held, &inner{5, "kept"}) {
 		t.Errorf("into what an interface points to: got %+v, %v", held, err)
 	}
 }
@@ -315,7 +315,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 		{strings.Repeat("91", 65) + "90", new(any), "nests more than 64"},
 		{strings.Repeat("81 01", 5000) + "c0", new(any), "nests more than 64"},
 	} {
-		err := Unmarshal(unhex(t, c.in), c.into)
+		err := (Codec{}).Read(unhex(t, c.in), c.into)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%.60s into %T: got %v, want %q", c.in, c.into, err, c.want)
 		}
@@ -369,7 +369,7 @@ func TestLengthsAreNotBelieved(t *testing.T) {
 	if n := testing.AllocsPerRun(10, func() {
 		for _, b := range lies {
 			var v []large
-			if Unmarshal(b, &v) == nil {
+			if (Codec{}).Read(b, &v) == nil {
 				t.Fatal("no error")
 			}
 		}
@@ -387,10 +387,10 @@ func FuzzMsgpackValues(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, into := range []any{new(record), new([]inner), new(map[int]string), new(json.RawMessage), new(time.Time), new([4]byte), new(point), new(shade), new(float32)} {
-			Unmarshal(data, into) // must not panic
+			Codec{}.Read(data, into) // must not panic
 		}
 		var v, again any
-		if Unmarshal(data, &v) != nil {
+		if (Codec{}).Read(data, &v) != nil {
 			return
 		}
 		a, err := Codec{}.Marshal(v)
@@ -430,5 +430,64 @@ func BenchmarkUnmarshal(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// The bytes are those of notepack.io 2.2.
+func TestNotepack(t *testing.T) {
+	js := Codec{Notepack: true}
+	at := func(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+	for _, c := range []struct {
+		in   string
+		want any
+	}{
+		{"d4 00 00", nil},
+		{"91 d4 00 00", []any{nil}},
+		{"81 a1 'a' d4 00 00", map[string]any{"a": nil}},
+		{"d7 00 00 00 00 00 00 00 05 dc", at(1500)},
+		{"d7 00 ff ff ff ff ff ff ff ff", at(-1)},
+		{"d6 ff 00 00 00 01", at(1000)}, // the specification's
+		{"92 c7 03 00 01 02 03 01", []any{[]byte{1, 2, 3}, int64(1)}},
+		{"c8 00 01 00 07", []byte{7}},
+		{"c9 00 00 00 02 00 07 08", []byte{7, 8}},
+		{"c7 00 00", []byte{}},
+		{"c4 01 09", []byte{9}},
+	} {
+		var got any
+		if err := js.Read(unhex(t, c.in), &got); err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: got %#v, %v, want %#v", c.in, got, err, c.want)
+		}
+	}
+	for _, in := range []string{"d4 00 00", "d7 00 00 00 00 00 00 00 05 dc", "c7 01 00 01", "c8 00 01 00 07"} {
+		var v any
+		if err := (Codec{}).Read(unhex(t, in), &v); err == nil {
+			t.Errorf("%s: others read %v", in, v)
+		}
+	}
+	for _, in := range []string{"d5 00 00 00", "d6 00 00 00 00 00", "d4 01 00", "c7 01 01 00"} {
+		var v any
+		if err := js.Read(unhex(t, in), &v); err == nil {
+			t.Errorf("%s: read %v", in, v)
+		}
+	}
+	var typed struct {
+		A []byte
+		B [2]byte
+		C *int
+		D time.Time
+		E json.RawMessage
+	}
+	three := 3
+	typed.C = &three
+	in := "85 a1 'A' c7 01 00 01 a1 'B' c7 02 00 01 02 a1 'C' d4 00 00 a1 'D' d7 00 00 00 00 00 00 00 03 e8 a1 'E' 92 d4 00 00 c7 01 00 ff"
+	if err := js.Read(unhex(t, in), &typed); err != nil || !bytes.Equal(typed.A, []byte{1}) || typed.B != [2]byte{1, 2} || typed.C != nil || !typed.D.Equal(at(1000)) || string(typed.E) != `[null,"/w=="]` {
+		t.Errorf("got %+v, %v", typed, err)
+	}
+	if err := js.Read(unhex(t, "c7 01 00 01"), new(int)); err == nil || !strings.Contains(err.Error(), "binary") {
+		t.Errorf("an ArrayBuffer into an int: %v", err)
+	}
+	a, err := js.Marshal(at(1500), struct{ At *time.Time }{new(time.Time)}, []byte{1}, nil)
+	if err != nil || fmt.Sprintf("%x", a.Values) != "[d70000000000000005dc 81a24174d700ffffc77cedd32800 c40101 c0]" {
+		t.Errorf("wrote %x, %v", a.Values, err)
 	}
 }

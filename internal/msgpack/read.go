@@ -17,7 +17,10 @@ import (
 )
 
 // reader reads values that Skip has found whole.
-type reader struct{ b []byte }
+type reader struct {
+	b        []byte
+	notepack bool
+}
 
 // next takes the first value as it lies.
 func (r *reader) next() []byte {
@@ -34,10 +37,13 @@ func (r *reader) next() []byte {
 func (r *reader) text() (s []byte, ok bool) {
 	var rest []byte
 	var err error
-	if msgp.NextType(r.b) == msgp.BinType {
-		s, rest, err = msgp.ReadBytesZC(r.b)
-	} else {
+	switch {
+	case r.kindOf() != msgp.BinType:
 		s, rest, err = msgp.ReadStringZC(r.b)
+	case msgp.NextType(r.b) == msgp.BinType:
+		s, rest, err = msgp.ReadBytesZC(r.b)
+	default:
+		s, rest = r.arrayBuffer()
 	}
 	if err != nil {
 		return nil, false
@@ -63,9 +69,9 @@ func mended(raw []byte) string {
 	return strings.ToValidUTF8(string(raw), "\ufffd")
 }
 
-// Unmarshal reads one whole value. Its error is a *json.UnmarshalTypeError
-// where the value does not fit the variable.
-func Unmarshal(b []byte, into any) error {
+// Read reads one whole value. Its error is a *json.UnmarshalTypeError where the
+// value does not fit the variable.
+func (c Codec) Read(b []byte, into any) error {
 	rest, err := Skip(b, MaxDepth)
 	if err != nil {
 		return err
@@ -73,7 +79,7 @@ func Unmarshal(b []byte, into any) error {
 	if len(rest) > 0 {
 		return errTrailing
 	}
-	r := reader{b}
+	r := reader{b, c.Notepack}
 	if done := r.common(into); done {
 		return nil
 	}
@@ -117,8 +123,8 @@ func (r *reader) value(v reflect.Value) error {
 	if tr.read == rawJSON {
 		return r.json(v)
 	}
-	if r.b[0] == 0xc0 {
-		r.b = r.b[1:]
+	if r.kindOf() == msgp.NilType {
+		r.next()
 		if k := v.Kind(); k == reflect.Pointer || k == reflect.Interface || k == reflect.Map || k == reflect.Slice {
 			v.SetZero()
 		}
@@ -154,7 +160,7 @@ func (r *reader) intoInterface(v reflect.Value) error {
 }
 
 func (r *reader) kind(v reflect.Value, tr *traits) error {
-	switch msgp.NextType(r.b) {
+	switch r.kindOf() {
 	case msgp.BoolType:
 		if v.Kind() == reflect.Bool {
 			var b bool
@@ -365,7 +371,7 @@ func (r *reader) special(v reflect.Value, tr *traits) error {
 		_, err := into.UnmarshalMsg(raw)
 		return err
 	case json.Unmarshaler:
-		text, err := toJSON(raw)
+		text, err := r.toJSON(raw)
 		if err != nil {
 			return err
 		}
@@ -381,7 +387,7 @@ func (r *reader) special(v reflect.Value, tr *traits) error {
 }
 
 func (r *reader) json(v reflect.Value) error {
-	text, err := toJSON(r.next())
+	text, err := r.toJSON(r.next())
 	if err == nil {
 		v.SetBytes(text)
 	}
@@ -389,9 +395,9 @@ func (r *reader) json(v reflect.Value) error {
 }
 
 // toJSON writes a value as JSON.
-func toJSON(raw []byte) ([]byte, error) {
-	r := reader{raw}
-	x, err := r.any()
+func (r *reader) toJSON(raw []byte) ([]byte, error) {
+	inner := reader{raw, r.notepack}
+	x, err := inner.any()
 	if err != nil {
 		return nil, err
 	}
@@ -415,6 +421,9 @@ func (r *reader) time(into *time.Time) (err error) {
 }
 
 func (r *reader) timestamp() (t time.Time, ok bool) {
+	if t, ok = r.date(); ok {
+		return t, true
+	}
 	t, rest, err := msgp.ReadTimeUTCBytes(r.b)
 	if err != nil {
 		return t, false
@@ -429,7 +438,7 @@ func (r *reader) wrong(t reflect.Type) error {
 		msgp.BoolType: "bool", msgp.IntType: "number", msgp.UintType: "number", msgp.Float32Type: "number", msgp.Float64Type: "number",
 		msgp.StrType: "string", msgp.BinType: "binary", msgp.ArrayType: "array", msgp.MapType: "object", msgp.NilType: "null",
 	}
-	name, ok := names[msgp.NextType(r.b)]
+	name, ok := names[r.kindOf()]
 	if !ok {
 		name = "extension"
 	}
@@ -438,9 +447,9 @@ func (r *reader) wrong(t reflect.Type) error {
 
 // any reads a value as the type that suits it.
 func (r *reader) any() (any, error) {
-	switch msgp.NextType(r.b) {
+	switch r.kindOf() {
 	case msgp.NilType:
-		r.b = r.b[1:]
+		r.next()
 		return nil, nil
 	case msgp.BoolType:
 		v, rest, err := msgp.ReadBoolBytes(r.b)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,8 +26,9 @@ var errCycle = fmt.Errorf("msgpack: a value that nests more than %d levels deep,
 
 // writer appends values.
 type writer struct {
-	b     []byte
-	depth int
+	b        []byte
+	depth    int
+	notepack bool
 }
 
 // any writes a value; the most common types without reflection.
@@ -47,7 +49,7 @@ func (w *writer) any(v any) error {
 	case []byte:
 		w.bin(v)
 	case time.Time:
-		w.b = msgp.AppendTimeExt(w.b, v)
+		w.time(v)
 	default:
 		return w.value(reflect.ValueOf(v))
 	}
@@ -68,6 +70,14 @@ func (w *writer) bin(v []byte) {
 		return
 	}
 	w.b = msgp.AppendBytes(w.b, v)
+}
+
+func (w *writer) time(t time.Time) {
+	if !w.notepack {
+		w.b = msgp.AppendTimeExt(w.b, t)
+		return
+	}
+	w.b = binary.BigEndian.AppendUint64(append(w.b, fixext8, notepackType), uint64(t.UnixMilli()))
 }
 
 func (w *writer) value(v reflect.Value) error {
@@ -283,7 +293,7 @@ func (w *writer) special(v reflect.Value, tr *traits) (err error) {
 	}
 	switch x := v.Interface().(type) {
 	case time.Time:
-		w.b = msgp.AppendTimeExt(w.b, x)
+		w.time(x)
 	case msgp.Marshaler:
 		return w.own(x)
 	case json.Marshaler:

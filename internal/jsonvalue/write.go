@@ -1,4 +1,4 @@
-package camel
+package jsonvalue
 
 import (
 	"bytes"
@@ -17,6 +17,8 @@ import (
 
 // writer appends values.
 type writer struct {
+	style *Style
+	bytes Bytes
 	b     []byte
 	depth int
 	seen  map[any]bool // what is being written, when that has become suspiciously deep
@@ -35,10 +37,25 @@ func (w *writer) any(v any) error {
 		w.b = strconv.AppendBool(w.b, v)
 	case float64:
 		return w.float(v, 64)
+	case []byte:
+		return w.slice(v)
 	default:
 		return w.value(reflect.ValueOf(v))
 	}
 	return nil
+}
+
+// slice writes a slice of bytes.
+func (w *writer) slice(v []byte) (err error) {
+	switch {
+	case v == nil:
+		w.b = append(w.b, "null"...)
+	case w.style.Bytes:
+		w.b, err = w.bytes(w.b, v)
+	default:
+		w.b = append(base64.StdEncoding.AppendEncode(append(w.b, '"'), v), '"')
+	}
+	return err
 }
 
 func (w *writer) float(f float64, bits int) error {
@@ -60,7 +77,7 @@ func (w *writer) value(v reflect.Value) error {
 	case reflect.Pointer:
 		return w.inside(v, v.UnsafePointer(), func() error { return w.value(v.Elem()) })
 	}
-	p := planOf(v.Type())
+	p := w.style.planOf(v.Type())
 	if p.whole || p.marshals && (!p.onPointer || v.CanAddr()) {
 		return w.declared(v)
 	}
@@ -124,7 +141,7 @@ func (w *writer) kind(v reflect.Value, p *plan) error {
 	case k == reflect.Map:
 		return w.inside(v, v.UnsafePointer(), func() error { return w.mapping(v) })
 	case k == reflect.Slice && p.bytes && !v.IsNil():
-		w.b = append(base64.StdEncoding.AppendEncode(append(w.b, '"'), v.Bytes()), '"')
+		return w.slice(v.Bytes())
 	case k == reflect.Slice:
 		type span struct{ at, n any } // one array may hold many slices
 		return w.inside(v, span{v.UnsafePointer(), v.Len()}, func() error { return w.list(v) })
