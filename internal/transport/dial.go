@@ -51,7 +51,9 @@ type posts struct {
 	o      *Options
 	ctx    context.Context // ends with the pipe, and so do its requests
 	cancel context.CancelFunc
-	leave  func() // says goodbye by a request, where there is one; nil for none
+	leave  func()                                           // says goodbye by a request, where there is one; nil for none
+	join   func(batch []*wire.Encoded) (body []byte, n int) // writes the body of one POST, of n messages; nil: one behind the other
+	last   []byte                                           // the body of a POST that is Close's goodbye; nil for none
 
 	tasks sync.WaitGroup // the reader and the flusher of the moment
 
@@ -62,6 +64,8 @@ type posts struct {
 	failed   bool          // a POST has
 	bye      bool          // Close was called
 	cut      bool          // CloseNow was called
+	quit     bool          // Quit was called: the pipe ends after its reader
+	read     bool          // the reader has ended
 	ended    bool
 	late     *time.Timer // ends a pipe that is about to end anyway
 	err      error       // how it ended
@@ -80,7 +84,7 @@ func (p *posts) start(rcv wire.Receiver, read func() error) {
 	p.rcv = rcv
 	ended := p.ended
 	if !ended {
-		p.tasks.Go(func() { p.end(read()) }) // ends with the pipe, which waits for it
+		p.tasks.Go(func() { p.readTo(read()) }) // ends with the pipe, which waits for it
 	}
 	p.mu.Unlock()
 	if ended {
@@ -88,6 +92,18 @@ func (p *posts) start(rcv wire.Receiver, read func() error) {
 		return
 	}
 	p.Wake()
+}
+
+// readTo ends the pipe after its reader has. What is being posted when there is
+// to be no other request arrives before.
+func (p *posts) readTo(err error) {
+	p.mu.Lock()
+	p.read = true
+	waits := p.quit && p.flushing && !p.failed && err == nil
+	p.mu.Unlock()
+	if !waits {
+		p.end(err)
+	}
 }
 
 // end ends the pipe for the reason err, unless there was one before. Only the
@@ -132,7 +148,7 @@ func (p *posts) Wake() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.woken = true
-	if p.flushing || p.rcv == nil || p.ended {
+	if p.flushing || p.rcv == nil || p.ended || p.quit && p.read {
 		return
 	}
 	p.flushing = true
@@ -145,12 +161,8 @@ func (p *posts) flush() {
 	for p.more() {
 		batch = p.rcv.Take(batch[:0])
 		for rest := batch; len(rest) > 0; {
-			var body []byte
-			n := joined(rest)
-			for _, e := range rest[:n] {
-				body = append(body, e.Data...)
-			}
-			if err := p.post(body, rest[0].Binary); err != nil {
+			body, n := p.body(rest)
+			if err := p.post(body, p.join == nil && rest[0].Binary); err != nil {
 				p.fail(err)
 				return
 			}
@@ -158,6 +170,18 @@ func (p *posts) flush() {
 		}
 		clear(batch)
 	}
+}
+
+// body is that of one POST, and how many messages of the batch are in it.
+func (p *posts) body(batch []*wire.Encoded) (body []byte, n int) {
+	if p.join != nil {
+		return p.join(batch)
+	}
+	n = joined(batch)
+	for _, e := range batch[:n] {
+		body = append(body, e.Data...)
+	}
+	return body, n
 }
 
 const postBytes = 64 << 10 // of messages that share a POST
@@ -178,11 +202,16 @@ func joined(batch []*wire.Encoded) int {
 // called, it ends the pipe.
 func (p *posts) more() bool {
 	p.mu.Lock()
-	more := p.woken && !p.ended
+	quit := p.quit && p.read
+	more := p.woken && !p.ended && !quit
 	bye := p.bye && !more
-	p.woken, p.flushing = false, more || bye
+	over := bye || quit
+	p.woken, p.flushing = false, more || over
 	p.mu.Unlock()
-	if bye {
+	if bye && p.last != nil {
+		p.post(p.last, false) // whatever it is answered, the pipe has ended
+	}
+	if over {
 		p.end(nil)
 	}
 	return more

@@ -3,8 +3,6 @@ package transport
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -120,15 +118,7 @@ func (p *DialedPoll) answer(resp *http.Response) ([]byte, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, &StatusError{Code: resp.StatusCode}
 	}
-	limit := orDefault(p.o.MaxMessageBytes, 1<<20)
-	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("transport: poll: %w", err)
-	}
-	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("transport: poll: the answer has more than %d bytes", limit)
-	}
-	return data, nil
+	return ReadAnswer(resp, orDefault(p.o.MaxMessageBytes, 1<<20))
 }
 
 // delete tells the server that no poll will follow. Whatever it answers, the
