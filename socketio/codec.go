@@ -20,6 +20,9 @@ type codec struct {
 	most int // attachments of the values that are written together; zero means maxAttachments
 }
 
+// plain writes what has no bytes in it.
+var plain = wire.JSON.(wire.Appender)
+
 // style remembers the types in which there may be bytes.
 var style = jsonvalue.Style{Bytes: true}
 
@@ -34,24 +37,40 @@ func (c codec) Marshal(values ...any) (wire.Args, error) {
 	const usual = 64
 	buf := make([]byte, 0, usual)
 	ends := make([]int, 0, 8) // on the stack: the buffer may move as it grows
-	var beside attachments
+	var beside *attachments   // nil until there are some
 	for _, v := range values {
 		var err error
-		if buf, err = c.append(buf, v, &beside); err != nil {
+		if buf, err = c.AppendValue(buf, v); err == wire.ErrAttachments {
+			if beside == nil {
+				beside = &attachments{}
+			}
+			buf, err = style.Append(buf, v, beside.add)
+		}
+		if err != nil {
 			return wire.Args{}, err
 		}
 		ends = append(ends, len(buf))
 	}
+	a := cut(buf, ends)
+	if beside == nil {
+		return a, nil
+	}
 	if most := c.limit(); len(beside.list) > most {
 		return wire.Args{}, fmt.Errorf("socketio: %d binary attachments, and clients take at most %d in one event", len(beside.list), most)
 	}
-	a := wire.Args{Values: make([][]byte, len(ends)), Attachments: beside.list}
+	a.Attachments = beside.list
+	return a, nil
+}
+
+// cut makes values of what lies between the ends.
+func cut(buf []byte, ends []int) wire.Args {
+	a := wire.Args{Values: make([][]byte, len(ends))}
 	start := 0
 	for i, end := range ends {
 		a.Values[i] = buf[start:end:end]
 		start = end
 	}
-	return a, nil
+	return a
 }
 
 func (c codec) limit() int {
@@ -59,13 +78,6 @@ func (c codec) limit() int {
 		return maxAttachments
 	}
 	return c.most
-}
-
-func (c codec) append(dst []byte, v any, beside *attachments) ([]byte, error) {
-	if alike(v) {
-		return appendAlike(dst, v)
-	}
-	return style.Append(dst, v, beside.add)
 }
 
 // alike tells whether there can be no bytes in v.
@@ -77,14 +89,10 @@ func alike(v any) bool {
 	return style.Alike(reflect.TypeOf(v))
 }
 
-func appendAlike(dst []byte, v any) ([]byte, error) {
-	return wire.JSON.(wire.Appender).AppendValue(dst, v)
-}
-
 // AppendValue implements [wire.Appender].
 func (codec) AppendValue(dst []byte, v any) ([]byte, error) {
 	if alike(v) {
-		return appendAlike(dst, v)
+		return plain.AppendValue(dst, v)
 	}
 	return style.Append(dst, v, onlyBeside)
 }

@@ -2,6 +2,8 @@ package socketio
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 
 	"github.com/parley-go/parley/internal/msgpack"
@@ -36,7 +38,7 @@ func (p packed) Append(dst []byte, m *wire.Message) ([]byte, error) {
 		if err := callable(m); err != nil {
 			return dst, err
 		}
-		return p.appendEvent(dst, m.ID, m.Name, m.Args.Values, p.offset(m))
+		return p.appendEvent(grow(dst, m), m.ID, m.Name, m.Args.Values, p.offset(m))
 	case wire.Result:
 		return p.appendResult(dst, m)
 	case wire.Close:
@@ -110,7 +112,7 @@ func (p packed) appendResult(dst []byte, m *wire.Message) ([]byte, error) {
 	case m.Err == nil && m.ID == "":
 		return dst, nil
 	case m.Err == nil:
-		return p.appendAck(dst, m.ID, m.Args.Values...)
+		return p.appendAck(grow(dst, m), m.ID, m.Args.Values...)
 	}
 	f := failure[msgp.Raw]{Code: m.Err.Code, Message: m.Err.Message, Data: m.Err.Data}
 	if m.ID == "" {
@@ -297,35 +299,42 @@ func (p *packet) packedFits() bool {
 // unpack reads an event or ack in MessagePack into m.
 func (p *packet) unpack(m *wire.Message) (err error) {
 	n, rest, _ := msgpack.Count(p.payload)
-	if n > maxArguments+1 {
-		return malformed("too many arguments")
-	}
-	values := m.Args.Values[:0]
-	for range n {
-		value, next, ok := cutValue(rest)
-		if !ok {
-			return malformed("payload is not MessagePack")
-		}
-		values, rest = append(values, value), next
-	}
 	if p.kind == packetAck {
-		return p.packedAck(m, values)
+		return p.packedAck(m, n, rest)
 	}
-	if n == 0 {
+	name, rest, ok := cutValue(rest)
+	if n == 0 || !ok {
 		return malformed("event without a name")
 	}
-	if m.Name, err = packedName(values[0]); err != nil {
+	if m.Name, err = packedName(name); err != nil {
 		return err
 	}
-	m.Kind, m.Args.Values = wire.Call, values[1:]
-	return nil
+	m.Kind = wire.Call
+	m.Args.Values, err = packedValues(m.Args.Values[:0], n-1, rest)
+	return err
+}
+
+// packedValues appends the n values that data begins with.
+func packedValues(values [][]byte, n int, data []byte) ([][]byte, error) {
+	if n > maxArguments {
+		return nil, malformed("too many arguments")
+	}
+	values = slices.Grow(values, n)
+	for range n {
+		value, rest, ok := cutValue(data)
+		if !ok {
+			return nil, malformed("payload is not MessagePack")
+		}
+		values, data = append(values, value), rest
+	}
+	return values, nil
 }
 
 func packedName(value []byte) (string, error) {
 	switch msgp.NextType(value) {
 	case msgp.IntType, msgp.UintType, msgp.Float32Type, msgp.Float64Type:
 		var n float64
-		if javaScript.Read(value, &n) == nil {
+		if javaScript.Read(value, &n) == nil && !math.IsNaN(n) && !math.IsInf(n, 0) {
 			return string(appendJSON(nil, n)), nil
 		}
 	case msgp.StrType:
@@ -336,9 +345,13 @@ func packedName(value []byte) (string, error) {
 	return "", malformed("invalid event name")
 }
 
-func (p *packet) packedAck(m *wire.Message, values [][]byte) error {
+func (p *packet) packedAck(m *wire.Message, n int, data []byte) error {
 	if p.id == "" {
 		return malformed("ack without an id")
+	}
+	values, err := packedValues(m.Args.Values[:0], n, data)
+	if err != nil {
+		return err
 	}
 	m.Kind = wire.Result
 	if len(values) == 1 {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	neturl "net/url"
-	"strconv"
 	"strings"
 
 	"github.com/parley-go/parley/internal/rawjson"
@@ -68,7 +67,10 @@ func (p *packet) head(data []byte, most int) (due int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if string(nsp) != p.nsp { // else the string is there already
+	switch {
+	case nsp == nil:
+		p.nsp = "/"
+	case string(nsp) != p.nsp: // else the string is there already
 		p.nsp = string(nsp)
 	}
 	p.kind, p.attachments, p.packed = kind, nil, false
@@ -100,10 +102,11 @@ func cutCount(data []byte, most int) (n int, rest []byte, err error) {
 	return n, rest, nil
 }
 
-// cutNamespace takes the namespace off. At the end, its comma may be missing.
+// cutNamespace takes the namespace off: nil when there is none, which is "/".
+// At the end, its comma may be missing.
 func cutNamespace(data []byte) (nsp, rest []byte, err error) {
 	if len(data) == 0 || data[0] != '/' {
-		return []byte{'/'}, data, nil
+		return nil, data, nil
 	}
 	nsp, rest, _ = bytes.Cut(data, []byte{','})
 	if len(nsp) > maxNamespace {
@@ -112,20 +115,21 @@ func cutNamespace(data []byte) (nsp, rest []byte, err error) {
 	return nsp, rest, nil
 }
 
-// cutID takes the ack id off: digits only.
+// cutID takes the ack id off: digits only, of which zeros in front mean
+// nothing.
 func cutID(data []byte) (id string, rest []byte, err error) {
-	n := 0
+	n, v := 0, uint64(0)
 	for n < len(data) && '0' <= data[n] && data[n] <= '9' {
+		if v = 10*v + uint64(data[n]-'0'); v > maxID {
+			return "", nil, malformed("ack id too large")
+		}
 		n++
 	}
 	if n == 0 {
 		return "", data, nil
 	}
-	v, err := strconv.ParseUint(string(data[:n]), 10, 64)
-	if err != nil || v > maxID {
-		return "", nil, malformed("ack id too large")
-	}
-	return strconv.FormatUint(v, 10), data[n:], nil
+	digits := bytes.TrimLeft(data[:n-1], "0")
+	return string(data[n-1-len(digits) : n]), data[n:], nil
 }
 
 // fits tells whether the payload is one that the packet's type may have. That
