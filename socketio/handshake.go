@@ -36,27 +36,38 @@ type HandshakeDetails struct {
 	Auth    json.RawMessage   `json:"auth"`    // see [Auth]; {} for none
 }
 
-// Handshake tells how the client came; nil for a client of another protocol.
+// Handshake tells how the client came. Of a client of another protocol nothing is
+// known of the time, and there is no auth.
 func Handshake(c *parley.Conn) *HandshakeDetails {
-	s, ok := c.Pipe().(*space)
-	if !ok {
-		return nil
-	}
-	r, auth := c.Request(), s.auth
-	if auth == nil {
-		auth = json.RawMessage("{}")
-	}
-	return &HandshakeDetails{
-		Time:    time.UnixMilli(s.issued).Format("Mon Jan 02 2006 15:04:05 GMT-0700 (MST)"),
+	r := c.Request()
+	h := &HandshakeDetails{
 		Address: remoteAddress(r),
 		XDomain: r.Header.Get("Origin") != "",
 		Secure:  r.TLS != nil,
-		Issued:  s.issued,
 		URL:     r.RequestURI,
 		Query:   query(r),
 		Headers: headers(r),
-		Auth:    auth,
+		Auth:    json.RawMessage("{}"),
 	}
+	s, ok := c.Pipe().(*space)
+	if !ok {
+		return h
+	}
+	h.Time = time.UnixMilli(s.issued).Format("Mon Jan 02 2006 15:04:05 GMT-0700 (MST)")
+	h.Issued = s.issued
+	if s.auth != nil {
+		h.Auth = s.auth
+	}
+	return h
+}
+
+// ClientOf names the client that c is of: alike for all its namespaces. Of a client
+// of another protocol it is the ID of c.
+func ClientOf(c *parley.Conn) string {
+	if s, ok := c.Pipe().(*space); ok {
+		return s.engine.ID()[:12] // the rest of it is a secret
+	}
+	return c.ID()
 }
 
 func remoteAddress(r *http.Request) string {
