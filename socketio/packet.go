@@ -247,7 +247,10 @@ func isReserved(name string) bool {
 // object is the payload of a CONNECT or CONNECT_ERROR as JSON, in a copy: an
 // object, of a CONNECT_ERROR perhaps a string. Nil when there is none.
 func (p *packet) object() (json.RawMessage, error) {
-	if !p.packed || len(p.payload) == 0 {
+	if len(p.payload) == 0 {
+		return nil, nil
+	}
+	if !p.packed {
 		return bytes.Clone(p.payload), nil
 	}
 	var text json.RawMessage
