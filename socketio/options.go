@@ -49,6 +49,45 @@ type Options struct {
 	// InsecureAnyOrigin lets the pages of every origin connect, with the
 	// cookies of their visitors. False means that Origin is checked.
 	InsecureAnyOrigin bool
+	// MaxPackets bounds the packets of one POST; more end the connection. Zero
+	// means 65,536.
+	MaxPackets int
+	// RefuseEIO3 refuses the clients of Socket.IO 1 and 2, which speak protocol 3
+	// of Engine.IO, with code 5. False means that they are served (allowEIO3).
+	RefuseEIO3 bool
+	// Transports are what clients may use: "polling", "websocket". Nil means both.
+	Transports []string
+	// NoUpgrades keeps clients at the transport they begin with (allowUpgrades:
+	// false). False means that those which poll may change to a WebSocket.
+	NoUpgrades bool
+	// JSONP lets the clients of Socket.IO 1 and 2 poll with scripts, for browsers
+	// without CORS. Any page can read such an answer, unless its origin is checked,
+	// which is done as for all requests. False means that they are refused.
+	JSONP bool
+	// Cookie, if it is not nil, is set by the first answer to a poll, for a load
+	// balancer to go by. Its value is the Engine.IO session ID, and it is HttpOnly
+	// whatever it says; an empty name means "io", an empty path "/", and no SameSite
+	// means lax. A client that begins with a WebSocket gets none.
+	Cookie *http.Cookie
+	// CompressFromBytes is the length from which the answer to a poll is compressed
+	// with gzip or deflate, if the client accepts that (httpCompression), and a
+	// message over WebSocket with PerMessageDeflate. Zero means 1,024, negative never.
+	CompressFromBytes int
+	// PerMessageDeflate compresses messages over WebSocket (RFC 7692), each by
+	// itself. False means that none is.
+	PerMessageDeflate bool
+	// InitialPacket is a message that every client gets right behind the first
+	// packet of its connection, in the words of Socket.IO's protocol without the
+	// leading 4. Empty means none.
+	InitialPacket string
+	// AllowRequest looks at the request that opens a connection, and refuses it
+	// with status 403 and code 4 by returning an error; the client is told the
+	// message of a *parley.Error, and of no other. Nil means that none is refused.
+	AllowRequest func(r *http.Request) error
+	// Middleware comes before every request but CORS preflights, such as each poll
+	// and each WebSocket handshake: it may add headers to the answer, and refuses
+	// the request with code 3 by returning an error. Nil means that none is refused.
+	Middleware func(w http.ResponseWriter, r *http.Request) error
 	// MaxSessions bounds the connections that exist at one time; further ones
 	// are answered with status 503. Zero means 65,536.
 	MaxSessions int

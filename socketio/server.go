@@ -94,18 +94,45 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (srv *Server) engineOptions(o *Options) engineio.Options {
+	compressFrom := max(cmp.Or(o.CompressFromBytes, 1024), 0)
+	deflateFrom := 0
+	if o.PerMessageDeflate {
+		deflateFrom = compressFrom
+	}
 	return engineio.Options{
 		PingInterval:      cmp.Or(o.PingInterval, 25*time.Second),
 		PingTimeout:       cmp.Or(o.PingTimeout, 20*time.Second),
 		UpgradeTimeout:    cmp.Or(o.UpgradeTimeout, 10*time.Second),
 		MaxHTTPBufferSize: cmp.Or(o.MaxHTTPBufferSize, 1e6),
 		MaxSessions:       cmp.Or(o.MaxSessions, 1<<16),
+		MaxPackets:        o.MaxPackets,
+		CompressFromBytes: compressFrom,
+		RefuseEIO3:        o.RefuseEIO3,
+		Transports:        o.Transports,
+		NoUpgrades:        o.NoUpgrades,
+		JSONP:             o.JSONP,
+		Cookie:            stickyCookie(o.Cookie),
+		InitialPacket:     o.InitialPacket,
+		AllowRequest:      o.AllowRequest,
+		Middleware:        o.Middleware,
 		Transport: transport.Options{
 			Origins:           o.Origins,
 			InsecureAnyOrigin: o.InsecureAnyOrigin,
 			WriteTimeout:      o.WriteTimeout,
 			CloseTimeout:      o.CloseTimeout,
+			CompressFromBytes: deflateFrom,
 		},
 		New: func(s *engineio.Socket) engineio.Upper { return &peer{server: srv, engine: s} },
 	}
+}
+
+// stickyCookie completes the cookie of the options, which may be nil.
+func stickyCookie(o *http.Cookie) *http.Cookie {
+	if o == nil {
+		return nil
+	}
+	c := *o
+	c.Name, c.Path, c.SameSite = cmp.Or(c.Name, "io"), cmp.Or(c.Path, "/"), cmp.Or(c.SameSite, http.SameSiteLaxMode)
+	c.HttpOnly = true // it is a secret
+	return &c
 }

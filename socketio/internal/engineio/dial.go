@@ -238,6 +238,9 @@ func (d *Dialed) join(batch []*wire.Encoded) (payload []byte, n int) {
 		if n > 0 && int64(len(payload)+1+packetSize(e)) > limit {
 			break
 		}
+		if n > 0 {
+			payload = append(payload, separator)
+		}
 		payload = appendPacket(payload, e)
 		n++
 	}

@@ -127,7 +127,7 @@ func (l *dialLink) open(data []byte) {
 
 // receivePayload takes the packets that a poll has brought.
 func (d *Dialed) receivePayload(payload []byte) {
-	err := eachPacket(payload, func(packet []byte) bool {
+	err := eachPacket(payload, maxPackets, func(packet []byte, _ bool) bool {
 		d.receive(packet, false)
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -167,7 +167,7 @@ func (d *Dialed) receive(data []byte, binary bool) {
 }
 
 func (d *Dialed) receiveBinary(packet []byte) {
-	data, err := decodeBinary(packet)
+	data, err := decodeBase64(packet, 4)
 	if err != nil {
 		d.Fail(err)
 		return

@@ -68,7 +68,9 @@ func serveEcho(t *testing.T, change func(*Options)) *echoServer {
 		PingTimeout:       20 * time.Second,
 		UpgradeTimeout:    10 * time.Second,
 		MaxHTTPBufferSize: 1e6,
+		MaxPackets:        maxPackets,
 		MaxSessions:       1000,
+		RefuseEIO3:        true,
 		New:               func(socket *Socket) Upper { return &echo{socket: socket, closed: s.closed} },
 	}
 	if change != nil {
@@ -94,7 +96,7 @@ func (s *echoServer) close() {
 	s.engine.wheel.Stop()
 }
 
-const polling, webSocket = "/?EIO=4&transport=polling", "/?EIO=4&transport=websocket"
+const polls, webSocket = "/?EIO=4&transport=polling", "/?EIO=4&transport=websocket"
 
 func (s *echoServer) do(method, path, body string, header ...string) (status int, answer string) {
 	s.t.Helper()
@@ -132,7 +134,7 @@ var handshake = regexp.MustCompile(`^0\{"sid":"([-_0-9A-Za-z]{20})","upgrades":\
 // open shakes hands by polling and returns the path with the session ID.
 func (s *echoServer) open() string {
 	s.t.Helper()
-	status, body := s.do("GET", polling, "")
+	status, body := s.do("GET", polls, "")
 	m := handshake.FindStringSubmatch(body)
 	if status != 200 || m == nil || m[2] == "" {
 		s.t.Fatalf("handshake: %d %q", status, body)
@@ -199,7 +201,7 @@ const (
 // wantGone makes sure that a session is known no more.
 func (s *echoServer) wantGone(sid string) {
 	s.t.Helper()
-	s.wantDo("GET", polling+sid, "", 400, noSession)
+	s.wantDo("GET", polls+sid, "", 400, noSession)
 }
 
 func TestHandshakes(t *testing.T) {
@@ -233,22 +235,22 @@ func TestRefusedRequests(t *testing.T) {
 		{"GET", "/?transport=polling", 400, badVersion},
 		{"GET", "/?EIO=3&transport=polling", 400, badVersion},
 		{"GET", "/?EIO=abc&transport=polling", 400, badVersion},
-		{"POST", polling, 400, badMethod},
-		{"PUT", polling, 400, badMethod},
-		{"OPTIONS", polling, 400, badMethod},
+		{"POST", polls, 400, badMethod},
+		{"PUT", polls, 400, badMethod},
+		{"OPTIONS", polls, 400, badMethod},
 		{"GET", webSocket, 400, noMatch},
 		{"GET", webSocket + sid, 400, noMatch},
-		{"GET", polling + "&sid=__proto__", 400, noSession},
-		{"GET", polling + "&sid=" + strings.Repeat("A", 20), 400, noSession},
-		{"POST", polling + "&sid=x", 400, noSession},
+		{"GET", polls + "&sid=__proto__", 400, noSession},
+		{"GET", polls + "&sid=" + strings.Repeat("A", 20), 400, noSession},
+		{"POST", polls + "&sid=x", 400, noSession},
 		{"GET", "/?EIO=3&transport=polling" + sid, 400, noMatch},
-		{"PUT", polling + sid, 500, ""},
-		{"DELETE", polling + sid, 500, ""},
+		{"PUT", polls + sid, 500, ""},
+		{"DELETE", polls + sid, 500, ""},
 	} {
 		s.wantDo(c.method, c.path, "", c.status, c.want)
 	}
-	s.wantDo("POST", polling+sid, "4still here", 200, "ok")
-	s.wantDo("GET", polling+sid, "", 200, "4still here")
+	s.wantDo("POST", polls+sid, "4still here", 200, "ok")
+	s.wantDo("GET", polls+sid, "", 200, "4still here")
 }
 
 func TestRefusedUpgradesAreToldBefore101(t *testing.T) {
@@ -259,8 +261,8 @@ func TestRefusedUpgradesAreToldBefore101(t *testing.T) {
 		{"/?EIO=4&transport=abc", "Transport unknown"},
 		{"/?EIO=3&transport=websocket", "Unsupported protocol version"},
 		{"/?transport=websocket", "Unsupported protocol version"},
-		{polling, "Bad request"},
-		{polling + sid, "Bad request"},
+		{polls, "Bad request"},
+		{polls + sid, "Bad request"},
 		{webSocket + "&sid=x", "Session ID unknown"},
 		{"/?EIO=3&transport=websocket" + sid, "Bad request"},
 	} {
@@ -287,14 +289,14 @@ func TestEchoByPolling(t *testing.T) {
 		{"beyond ASCII", "4ü€😀\u2028", "4ü€😀\u2028"},
 		{"packets that mean nothing here", "0\x1e5\x1e6\x1e3\x1e4x", "4x"},
 	} {
-		s.wantDo("POST", polling+sid, c.post, 200, "ok")
-		s.wantDo("GET", polling+sid, "", 200, c.want)
+		s.wantDo("POST", polls+sid, c.post, 200, "ok")
+		s.wantDo("GET", polls+sid, "", 200, c.want)
 	}
 }
 
 func TestAnswersHaveTheReferencesHeaders(t *testing.T) {
 	s := serveEcho(t, nil)
-	resp, err := http.Get(s.URL + polling)
+	resp, err := http.Get(s.URL + polls)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +331,7 @@ func TestInvalidPacketsEndTheSession(t *testing.T) {
 	for _, packet := range []string{"abc", "7", "x4", "2", "2probe", "b!", "bAQIDBA", "4a\x1e", "\x1e4a", "\xff", "4\xff", strings.Repeat("\x1e", 1e5)} {
 		s := serveEcho(t, nil)
 		sid := s.open()
-		s.wantDo("POST", polling+sid, packet, 400, "")
+		s.wantDo("POST", polls+sid, packet, 400, "")
 		s.wantEnd(wire.ErrProtocol)
 		s.wantGone(sid)
 	}
@@ -345,20 +347,20 @@ func TestInvalidPacketsEndTheSession(t *testing.T) {
 func TestAPayloadHasSoManyPackets(t *testing.T) {
 	s := serveEcho(t, nil)
 	sid := s.open()
-	s.wantDo("POST", polling+sid, strings.Repeat("3\x1e", maxPackets-1)+"4x", 200, "ok")
-	s.wantDo("GET", polling+sid, "", 200, "4x")
-	s.wantDo("POST", polling+sid, strings.Repeat("3\x1e", maxPackets)+"4x", 400, "")
+	s.wantDo("POST", polls+sid, strings.Repeat("3\x1e", maxPackets-1)+"4x", 200, "ok")
+	s.wantDo("GET", polls+sid, "", 200, "4x")
+	s.wantDo("POST", polls+sid, strings.Repeat("3\x1e", maxPackets)+"4x", 400, "")
 	s.wantEnd(wire.ErrProtocol)
 }
 
 func TestBadPostsEndTheSession(t *testing.T) {
 	s := serveEcho(t, nil)
 	sid := s.open()
-	s.wantDo("POST", polling+sid, "", 200, "ok")
+	s.wantDo("POST", polls+sid, "", 200, "ok")
 	s.wantEnd(wire.ErrProtocol)
 	s.wantGone(sid)
 	sid = s.open()
-	s.wantDo("POST", polling+sid, "4x", 400, "", "Content-Type", "application/octet-stream")
+	s.wantDo("POST", polls+sid, "4x", 400, "", "Content-Type", "application/octet-stream")
 	s.wantEnd(wire.ErrProtocol)
 	s.wantGone(sid)
 }
@@ -367,8 +369,8 @@ func TestTooLongABodyIsRefusedAndTheSessionLivesOn(t *testing.T) {
 	s := serveEcho(t, nil)
 	sid := s.open()
 	tooLong := "4" + strings.Repeat("x", 1e6)
-	s.wantDo("POST", polling+sid, tooLong, 413, "")
-	r, err := http.NewRequest("POST", s.URL+polling+sid, struct{ io.Reader }{strings.NewReader(tooLong)}) // chunked
+	s.wantDo("POST", polls+sid, tooLong, 413, "")
+	r, err := http.NewRequest("POST", s.URL+polls+sid, struct{ io.Reader }{strings.NewReader(tooLong)}) // chunked
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -378,8 +380,8 @@ func TestTooLongABodyIsRefusedAndTheSessionLivesOn(t *testing.T) {
 	}
 	resp.Body.Close()
 	longest := tooLong[:1e6]
-	s.wantDo("POST", polling+sid, longest, 200, "ok")
-	s.wantDo("GET", polling+sid, "", 200, longest)
+	s.wantDo("POST", polls+sid, longest, 200, "ok")
+	s.wantDo("GET", polls+sid, "", 200, longest)
 }
 
 func TestTooLongAMessageClosesTheWebSocketWith1009(t *testing.T) {
@@ -395,9 +397,9 @@ func (s *echoServer) waiting(sid string, n int) {
 	socket := s.engine.find(strings.TrimPrefix(sid, "&sid="))
 	for {
 		socket.mu.Lock()
-		polls := socket.polls
+		waiting := socket.polls.waiting
 		socket.mu.Unlock()
-		if polls == n {
+		if waiting == n {
 			return
 		}
 	}
@@ -409,7 +411,7 @@ func (s *echoServer) poll(sid string) (answer chan string) {
 	s.t.Helper()
 	answer = make(chan string, 1)
 	go func() { // ends with the poll
-		_, body := s.do("GET", polling+sid, "")
+		_, body := s.do("GET", polls+sid, "")
 		answer <- body
 	}()
 	s.waiting(sid, 1)
@@ -423,7 +425,7 @@ func TestTwoPollsEndTheSession(t *testing.T) {
 	answers := make(chan string, 2)
 	for range 2 {
 		go func() { // ends with the poll
-			status, body := s.do("GET", polling+sid, "")
+			status, body := s.do("GET", polls+sid, "")
 			answers <- http.StatusText(status) + " " + body
 		}()
 	}
@@ -442,7 +444,7 @@ func TestTwoPostsEndTheSession(t *testing.T) {
 	body, more := io.Pipe()
 	first := make(chan int, 1)
 	go func() { // ends with the POST
-		resp, err := http.Post(s.URL+polling+sid, "text/plain", body)
+		resp, err := http.Post(s.URL+polls+sid, "text/plain", body)
 		if err != nil {
 			t.Error(err)
 			first <- 0
@@ -455,10 +457,10 @@ func TestTwoPostsEndTheSession(t *testing.T) {
 	socket := s.engine.find(strings.TrimPrefix(sid, "&sid="))
 	for posting := false; !posting; {
 		socket.mu.Lock()
-		posting = socket.posting
+		posting = socket.polls.posting
 		socket.mu.Unlock()
 	}
-	s.wantDo("POST", polling+sid, "4y", 400, "")
+	s.wantDo("POST", polls+sid, "4y", 400, "")
 	more.Close()
 	if got := <-first; got != 400 {
 		t.Errorf("the first POST got status %d, want 400", got)
@@ -471,7 +473,7 @@ func TestAnAbortedPollEndsTheSession(t *testing.T) {
 	s := serveEcho(t, nil)
 	sid := s.open()
 	ctx, cancel := context.WithCancel(t.Context())
-	r, _ := http.NewRequestWithContext(ctx, "GET", s.URL+polling+sid, nil)
+	r, _ := http.NewRequestWithContext(ctx, "GET", s.URL+polls+sid, nil)
 	done := make(chan struct{})
 	go func() { // ends with the poll
 		defer close(done)
@@ -490,7 +492,7 @@ func TestTheClientSaysGoodbye(t *testing.T) {
 	s := serveEcho(t, nil)
 	sid := s.open()
 	waits := s.poll(sid)
-	s.wantDo("POST", polling+sid, "1", 200, "ok")
+	s.wantDo("POST", polls+sid, "1", 200, "ok")
 	if got := <-waits; got != "6" {
 		t.Errorf("the poll that waited got %q, want 6", got)
 	}
@@ -498,10 +500,10 @@ func TestTheClientSaysGoodbye(t *testing.T) {
 	s.wantGone(sid)
 
 	sid = s.open() // and with a poll that comes a moment late
-	s.wantDo("POST", polling+sid, "1", 200, "ok")
+	s.wantDo("POST", polls+sid, "1", 200, "ok")
 	s.wantEnd(ErrTransportClose)
-	s.wantDo("POST", polling+sid, "4x", 400, "")
-	s.wantDo("GET", polling+sid, "", 200, "6")
+	s.wantDo("POST", polls+sid, "4x", 400, "")
+	s.wantDo("GET", polls+sid, "", 200, "6")
 	s.wantGone(sid)
 
 	c := s.webSocket(webSocket) // and over WebSocket, where the reference does not listen
@@ -522,9 +524,9 @@ func TestTheServerSaysGoodbye(t *testing.T) {
 	s.wantGone(sid)
 
 	sid = s.open() // and when none waits, with what is left to say
-	s.wantDo("POST", polling+sid, "4last", 200, "ok")
+	s.wantDo("POST", polls+sid, "4last", 200, "ok")
 	s.engine.find(strings.TrimPrefix(sid, "&sid=")).Close(1000, "")
-	s.wantDo("GET", polling+sid, "", 200, "4last\x1e1")
+	s.wantDo("GET", polls+sid, "", 200, "4last\x1e1")
 	s.wantEnd(nil)
 	s.wantGone(sid)
 }
@@ -535,17 +537,17 @@ func TestUpgrade(t *testing.T) {
 	c := s.webSocket(webSocket + sid)
 	send(t, c, "2probe")
 	wantFrame(t, c, "3probe")
-	s.wantDo("POST", polling+sid, "4before", 200, "ok")
-	s.wantDo("GET", polling+sid, "", 200, "4before")
-	s.wantDo("GET", polling+sid, "", 200, "6")
-	s.wantDo("POST", polling+sid, "4across", 200, "ok") // and is taken by the new transport
+	s.wantDo("POST", polls+sid, "4before", 200, "ok")
+	s.wantDo("GET", polls+sid, "", 200, "4before")
+	s.wantDo("GET", polls+sid, "", 200, "6")
+	s.wantDo("POST", polls+sid, "4across", 200, "ok") // and is taken by the new transport
 	send(t, c, "5")
 	wantFrame(t, c, "4across")
 	send(t, c, "4after")
 	wantFrame(t, c, "4after")
 
-	s.wantDo("GET", polling+sid, "", 400, noMatch)
-	s.wantDo("POST", polling+sid, "4x", 400, noMatch)
+	s.wantDo("GET", polls+sid, "", 400, noMatch)
+	s.wantDo("POST", polls+sid, "4x", 400, noMatch)
 	second := s.webSocket(webSocket + sid)
 	wantClose(t, second, websocket.StatusNoStatus)
 	send(t, c, "4still")
@@ -588,8 +590,8 @@ func TestAFailedProbeLeavesThePolls(t *testing.T) {
 		wantClose(t, second, websocket.StatusNoStatus)
 		send(t, c, packet)
 		wantClose(t, c, websocket.StatusNoStatus)
-		s.wantDo("POST", polling+sid, "4x", 200, "ok")
-		s.wantDo("GET", polling+sid, "", 200, "4x")
+		s.wantDo("POST", polls+sid, "4x", 200, "ok")
+		s.wantDo("GET", polls+sid, "", 200, "4x")
 	}
 }
 
@@ -599,7 +601,7 @@ func TestTheEndOfASessionEndsItsProbe(t *testing.T) {
 	c := s.webSocket(webSocket + sid)
 	send(t, c, "2probe")
 	wantFrame(t, c, "3probe")
-	s.wantDo("POST", polling+sid, "abc", 400, "")
+	s.wantDo("POST", polls+sid, "abc", 400, "")
 	if _, err := c.Read(t.Context()); err == nil {
 		t.Error("the probe lives on")
 	}
@@ -609,23 +611,23 @@ func TestTheEndOfASessionEndsItsProbe(t *testing.T) {
 func TestSessionsAreLimited(t *testing.T) {
 	s := serveEcho(t, func(o *Options) { o.MaxSessions = 1 })
 	sid := s.open()
-	s.wantDo("GET", polling, "", 503, `{"code":3,"message":"Too many connections"}`)
+	s.wantDo("GET", polls, "", 503, `{"code":3,"message":"Too many connections"}`)
 	if _, err := s.dial(webSocket); err == nil {
 		t.Error("a WebSocket was let in beyond the limit")
 	}
-	s.wantDo("POST", polling+sid, "1", 200, "ok")
-	s.wantDo("GET", polling+sid, "", 200, "6")
+	s.wantDo("POST", polls+sid, "1", 200, "ok")
+	s.wantDo("GET", polls+sid, "", 200, "6")
 	s.open()
 }
 
 func TestOrigins(t *testing.T) {
 	s := serveEcho(t, func(o *Options) { o.Transport = transport.Options{Origins: []string{"https://friend.example"}} })
 	const forbidden = `{"code":4,"message":"Forbidden"}`
-	for _, path := range []string{polling, webSocket, polling + "&sid=x"} {
+	for _, path := range []string{polls, webSocket, polls + "&sid=x"} {
 		s.wantDo("GET", path, "", 403, forbidden, "Origin", "https://evil.example")
 		s.wantDo("OPTIONS", path, "", 403, forbidden, "Origin", "https://evil.example", "Access-Control-Request-Method", "POST")
 	}
-	r, _ := http.NewRequest("OPTIONS", s.URL+polling, nil)
+	r, _ := http.NewRequest("OPTIONS", s.URL+polls, nil)
 	r.Header.Set("Origin", "https://friend.example")
 	r.Header.Set("Access-Control-Request-Method", "POST")
 	resp, err := http.DefaultClient.Do(r)
@@ -653,25 +655,4 @@ func TestIDs(t *testing.T) {
 		}
 		seen[id[:16]] = true
 	}
-}
-
-func FuzzPayload(f *testing.F) {
-	f.Add([]byte("4hello\x1ebAQIDBA=="))
-	f.Add([]byte("\x1e\x1e"))
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		var again []byte
-		err := eachPacket(payload, func(packet []byte) bool {
-			if len(again) > 0 || len(packet) == 0 {
-				again = append(again, separator)
-			}
-			again = append(again, packet...)
-			if len(packet) > 0 && packet[0] == packetBinary {
-				decodeBinary(packet)
-			}
-			return true
-		})
-		if err == nil && len(payload) > 0 && bytes.Count(again, []byte{separator}) < bytes.Count(payload, []byte{separator}) {
-			t.Errorf("packets of %q are missing: %q", payload, again)
-		}
-	})
 }

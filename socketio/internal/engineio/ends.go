@@ -17,16 +17,17 @@ var (
 	ErrTransportError = errors.New("engineio: transport error") // the client broke the rules of its transport
 	ErrPingTimeout    = fmt.Errorf("engineio: ping timeout: %w", parley.ErrIdle)
 	ErrParse          = fmt.Errorf("engineio: parse error: %w", wire.ErrProtocol)
-	ErrForcedClose    = errors.New("engineio: forced close") // this side's limits ended it
+	ErrForcedClose    = errors.New("engineio: forced close") // for an Upper to Fail with
 )
 
 var (
 	errPayload  = fmt.Errorf("%w: malformed payload", ErrParse)
 	errPacket   = fmt.Errorf("%w: unknown packet", ErrParse)
-	errPing     = misuse("the client pinged, which is the server's to do")
+	errBase64   = fmt.Errorf("%w: malformed base64", ErrParse)
+	errBeat     = misuse("a heartbeat in the wrong direction")
 	errTwoPolls = misuse("two polls at a time")
 	errTwoPosts = misuse("two POSTs at a time")
-	errContent  = misuse("binary payload")
+	errContent  = misuse("a binary payload in protocol 4")
 	errCutPost  = fmt.Errorf("%w: POST cut off", ErrTransportError)
 )
 

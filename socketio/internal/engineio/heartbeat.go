@@ -2,13 +2,13 @@ package engineio
 
 import "time"
 
-// beat says what a Socket's one timer is for. The server pings, the client
-// answers (§3.4).
+// beat says what a Socket's one timer is for (§2.4). In protocol 4 the server
+// pings and the client answers, in protocol 3 it is the other way round.
 type beat uint8
 
 const (
-	resting   beat = iota // until the next ping
-	awaiting              // the pong
+	resting   beat = iota // until the next ping of this side
+	awaiting              // the pong; in protocol 3 always, and a ping
 	extended              // the pong still, as another packet has come meanwhile
 	lingering             // a poll that crossed the client's own goodbye
 )
@@ -16,27 +16,57 @@ const (
 // lingerTime is how long a client's last poll may be late.
 const lingerTime = time.Second
 
+// now is the time on the server's clock.
+func (srv *Server) now() time.Duration { return time.Since(srv.began) }
+
+// arm sets the timer. The caller holds mu.
+func (s *Socket) arm(d time.Duration) {
+	s.due = s.server.now() + d
+	s.server.wheel.Reset(&s.timer, d)
+}
+
+// listen starts the heartbeat, again after a sign of life that the client owed.
+// The caller holds mu.
+func (s *Socket) listen() {
+	o := &s.server.o
+	if s.protocol == 3 {
+		s.beat = awaiting
+		s.arm(o.PingInterval + o.PingTimeout)
+		return
+	}
+	s.beat = resting
+	s.arm(o.PingInterval)
+}
+
 // tick runs on the wheel when the time is up.
 func (s *Socket) tick() {
 	s.mu.Lock()
-	now := s.beat
-	if now == resting && s.phase == running {
+	now, early := s.beat, s.due-s.server.now()
+	if early > 0 { // it was set again while this was on its way
+		if s.phase == running || now == lingering {
+			s.server.wheel.Reset(&s.timer, early)
+		}
+		s.mu.Unlock()
+		return
+	}
+	pings := now == resting && s.phase == running
+	if pings {
 		s.beat = awaiting
-		s.server.wheel.Reset(&s.timer, s.server.o.PingTimeout)
+		s.arm(s.server.o.PingTimeout)
 	}
 	s.mu.Unlock()
-	switch now {
-	case resting:
-		s.say(string(packetPing))
-	case awaiting, extended:
+	switch {
+	case pings:
+		s.say(sayPing)
+	case now == awaiting, now == extended:
 		s.overdue()
-	case lingering:
+	case now == lingering:
 		s.server.forget(s)
 	}
 }
 
-// overdue ends a connection whose pong has not come, unless it is this side
-// that does not read.
+// overdue ends a connection whose sign of life has not come, unless it is this
+// side that does not read.
 func (s *Socket) overdue() {
 	s.pausing.Lock()
 	paused := s.paused
@@ -48,28 +78,44 @@ func (s *Socket) overdue() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase == running {
-		s.server.wheel.Reset(&s.timer, s.server.o.PingTimeout)
+		s.arm(s.server.o.PingTimeout)
 	}
 }
 
-// hears notes a packet of the client and tells whether it still counts. A
-// pong starts the time to the next ping; any other packet prolongs the wait
-// for the pong, once.
-func (s *Socket) hears(pong bool) bool {
+// hears notes a packet of the client and tells whether it still counts. What the
+// client owes starts the time anew; in protocol 4 any other packet prolongs the
+// wait for it, once.
+func (s *Socket) hears(packet byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase != running {
-		return false
-	}
-	o := &s.server.o
 	switch {
+	case s.phase != running:
+		return false
 	case s.beat == resting:
-	case pong:
-		s.beat = resting
-		s.server.wheel.Reset(&s.timer, o.PingInterval)
-	case s.beat == awaiting:
+	case packet == s.beatOfClient():
+		s.listen()
+	case s.beat == awaiting && s.protocol == 4:
 		s.beat = extended
-		s.server.wheel.Reset(&s.timer, o.PingTimeout)
+		s.arm(s.server.o.PingTimeout)
 	}
 	return true
+}
+
+// beatOfClient is the packet that the client owes.
+func (s *Socket) beatOfClient() byte {
+	if s.protocol == 3 {
+		return packetPing
+	}
+	return packetPong
+}
+
+// receiveBeat answers the client's ping in protocol 3. The other direction is a
+// mistake (§2.4).
+func (s *Socket) receiveBeat(packet byte) {
+	switch {
+	case packet != s.beatOfClient():
+		s.Fail(errBeat)
+	case s.protocol == 3:
+		s.say(sayPong)
+	}
 }

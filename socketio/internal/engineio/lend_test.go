@@ -28,7 +28,7 @@ func TestAWebSocketLendsItsGoroutineAndAPostDoesNot(t *testing.T) {
 		o.New = func(socket *Socket) Upper { b.socket = socket; return b }
 	})
 	sid := s.open()
-	s.wantDo("POST", polling+sid, "4x", 200, "ok")
+	s.wantDo("POST", polls+sid, "4x", 200, "ok")
 	if <-b.lent {
 		t.Error("a POST has lent its goroutine")
 	}
@@ -56,7 +56,7 @@ func TestASocketIsWritableWhileAPollWaits(t *testing.T) {
 	for !socket.Writable() { // the poll has been counted, and is about to wait
 		continue
 	}
-	s.wantDo("POST", polling+sid, "4x", 200, "ok")
+	s.wantDo("POST", polls+sid, "4x", 200, "ok")
 	<-waits
 	c := s.webSocket(webSocket + sid)
 	send(t, c, "5")

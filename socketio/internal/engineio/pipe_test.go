@@ -37,7 +37,7 @@ func serveBare(t *testing.T, r wire.Receiver) (*echoServer, *passing, *Socket) {
 	s := serveEcho(t, func(o *Options) {
 		o.New = func(socket *Socket) Upper { made <- socket; return bare{r} }
 	})
-	p := &passing{polls: s.URL + polling}
+	p := &passing{polls: s.URL + polls}
 	p.open()
 	return s, p, <-made
 }

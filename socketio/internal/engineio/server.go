@@ -1,9 +1,8 @@
 package engineio
 
 import (
-	"encoding/json"
+	"cmp"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -12,16 +11,32 @@ import (
 	"github.com/parley-go/parley/wire"
 )
 
-// Options configures a Server. All fields are set; the package has no
-// defaults of its own.
+// Options configures a Server. New, the times and the other limits have to be set:
+// the package has no defaults for them.
 type Options struct {
-	PingInterval      time.Duration // between a pong and the next ping
-	PingTimeout       time.Duration // for the pong
+	PingInterval      time.Duration // between a sign of life and the next ping
+	PingTimeout       time.Duration // for the answer
 	UpgradeTimeout    time.Duration // for the change to a WebSocket
 	MaxHTTPBufferSize int64         // bytes of a POST body or WebSocket message
+	MaxPackets        int           // in one payload; zero means 65,536
 	MaxSessions       int           // connections at a time
+	CompressFromBytes int           // of answers to polls, gzip or deflate; zero means never
+	RefuseEIO3        bool          // protocol 3
+	Transports        []string      // that clients may use; nil means polling and websocket
+	NoUpgrades        bool          // clients stay with what they began with
+	JSONP             bool          // scripts as answers to polls, in protocol 3
+	Cookie            *http.Cookie  // for the first answer to a poll, with the session ID as its value; nil for none
+	InitialPacket     string        // a message right behind the open packet; empty for none
 	Transport         transport.Options
-	New               func(*Socket) Upper // makes what stands above a connection
+
+	// AllowRequest refuses a handshake with an error, which the client is told if
+	// it is a *parley.Error. Nil allows all.
+	AllowRequest func(*http.Request) error
+	// Middleware comes before every request but preflights. With an error it
+	// refuses the request. Nil does nothing.
+	Middleware func(http.ResponseWriter, *http.Request) error
+
+	New func(*Socket) Upper // makes what stands above a connection
 }
 
 // Upper is what stands above a [Socket]. It receives text messages with their
@@ -29,7 +44,7 @@ type Options struct {
 type Upper interface {
 	wire.Receiver
 	// Open tells of the request that opened the connection, before anything is
-	// read or written. An error refuses it.
+	// read. An error refuses it: there is no call of Closed then.
 	Open(r *http.Request) error
 }
 
@@ -38,78 +53,53 @@ type Server struct {
 	o       Options
 	ids     IDs
 	wheel   *wheel.Wheel
+	began   time.Time
+	words   vocabulary
 	sockets *transport.Acceptor
+	squeeze squeezer
 
 	mu       sync.Mutex
-	sessions map[string]*Socket
+	sessions map[[idBytes]byte]*Socket
 }
 
 // NewServer makes a server. It ends with its last connection.
 func NewServer(o Options) *Server {
+	o.MaxPackets = cmp.Or(o.MaxPackets, maxPackets)
 	o.Transport.MaxMessageBytes = o.MaxHTTPBufferSize
-	o.Transport.BareRefusals = true // 1009 and no more (§3.6)
+	o.Transport.BareRefusals = true // 1009 and no more (§2.6)
 	o.Transport.Goodbye = func(int, string) (int, string) { return noStatus, "" }
-	srv := &Server{o: o, wheel: wheel.New(probeTick / 2), sessions: make(map[string]*Socket)}
+	srv := &Server{o: o, wheel: wheel.New(probeTick / 2), began: time.Now(), sessions: make(map[[idBytes]byte]*Socket)}
+	srv.words.learn(o.InitialPacket)
 	srv.sockets = transport.NewAcceptor(&srv.o.Transport)
 	return srv
 }
 
 // noStatus is an empty close frame: Engine.IO closes a WebSocket without a
-// word (§3.6).
+// word (§2.6).
 const noStatus = 1005
-
-// refusal is an answer to a bad request (§3.2).
-type refusal struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"`
-	status  int
-}
-
-var (
-	unknownTransport = &refusal{0, "Transport unknown", http.StatusBadRequest}
-	unknownSession   = &refusal{1, "Session ID unknown", http.StatusBadRequest}
-	badMethod        = &refusal{2, "Bad handshake method", http.StatusBadRequest}
-	badRequest       = &refusal{3, "Bad request", http.StatusBadRequest}
-	forbidden        = &refusal{4, "Forbidden", http.StatusForbidden}
-	badVersion       = &refusal{5, "Unsupported protocol version", http.StatusBadRequest}
-	overloaded       = &refusal{3, "Too many connections", http.StatusServiceUnavailable}
-	shuttingDown     = &refusal{3, "Server shutting down", http.StatusServiceUnavailable}
-)
-
-// answer writes the refusal: JSON to a poll, and the bare message with status
-// 400 to an upgrade, before any 101.
-func (no *refusal) answer(w http.ResponseWriter, r *http.Request) {
-	if transport.IsWebSocket(r) {
-		w.Header().Set("Content-Type", "text/html")
-		w.Header().Set("Connection", "close")
-		w.WriteHeader(http.StatusBadRequest) // whatever the code
-		w.Write([]byte(no.Message))
-		return
-	}
-	body, _ := json.Marshal(no) // a number and a string cannot fail
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(no.status)
-	w.Write(body)
-}
 
 // ServeHTTP implements [http.Handler].
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !srv.admit(w, r) {
 		return
 	}
-	s, no := srv.check(r)
-	upgrade := transport.IsWebSocket(r)
+	if srv.o.Middleware != nil && srv.o.Middleware(w, r) != nil {
+		badRequest.answer(w, r)
+		return
+	}
+	q := newRequest(r)
+	s, no := srv.check(q)
 	switch {
 	case no != nil:
 		no.answer(w, r)
-	case s == nil && upgrade:
-		srv.openWebSocket(w, r)
+	case s == nil && q.upgrade:
+		srv.openWebSocket(w, q)
 	case s == nil:
-		srv.openPolling(w, r)
-	case upgrade:
-		s.serveUpgrade(w, r)
+		srv.openPolling(w, q)
+	case q.upgrade:
+		s.serveUpgrade(w, q)
 	default:
-		s.servePolling(w, r)
+		s.servePolling(w, q)
 	}
 }
 
@@ -127,47 +117,13 @@ func (srv *Server) admit(w http.ResponseWriter, r *http.Request) bool {
 	return transport.Admit(w, r, &srv.o.Transport, "GET, POST")
 }
 
-// check finds the request's connection, nil for a handshake, in the order of
-// the reference's own checks.
-func (srv *Server) check(r *http.Request) (*Socket, *refusal) {
-	query := r.URL.Query()
-	kind, id, upgrade := query.Get("transport"), query.Get("sid"), transport.IsWebSocket(r)
-	switch {
-	case kind != "polling" && kind != "websocket":
-		return nil, unknownTransport
-	case strings.ContainsFunc(r.Header.Get("Origin"), func(c rune) bool { return c < ' ' || c == 0x7f }):
-		return nil, badRequest
-	case id == "":
-		return nil, srv.checkHandshake(r, kind, upgrade)
-	}
-	s := srv.find(id)
-	switch {
-	case s == nil:
-		return nil, unknownSession
-	case query.Get("EIO") != "4" || upgrade != (kind == "websocket"):
-		return nil, badRequest
-	case !upgrade && s.Transport() != kind:
-		return nil, badRequest
-	}
-	return s, nil
-}
-
-func (srv *Server) checkHandshake(r *http.Request, kind string, upgrade bool) *refusal {
-	switch {
-	case r.Method != http.MethodGet:
-		return badMethod
-	case upgrade != (kind == "websocket"):
-		return badRequest
-	case r.URL.Query().Get("EIO") != "4": // whatever is not "4" counts as 3 (§3.1)
-		return badVersion
-	}
-	return nil
-}
-
 func (srv *Server) find(id string) *Socket {
+	if len(id) != idBytes {
+		return nil
+	}
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
-	return srv.sessions[id]
+	return srv.sessions[[idBytes]byte([]byte(id))]
 }
 
 func (srv *Server) forget(s *Socket) {
@@ -187,38 +143,62 @@ func (srv *Server) add(s *Socket) bool {
 	return true
 }
 
-// openPolling begins a connection with a poll.
-func (srv *Server) openPolling(w http.ResponseWriter, r *http.Request) {
-	s := srv.newSocket()
-	if !srv.add(s) {
-		overloaded.answer(w, r)
-		return
+// upgrades are what a client that polls may change to.
+func (srv *Server) upgrades() []string {
+	if srv.o.NoUpgrades || !srv.offers("websocket") {
+		return []string{}
 	}
-	s.attachPoll(openPacket(s.id, []string{"websocket"}, &srv.o))
-	if err := s.open(r); err != nil {
-		s.poll.CloseNow()
-		shuttingDown.answer(w, r)
-		return
-	}
-	s.servePolling(w, r)
+	return []string{"websocket"}
 }
 
-// openWebSocket begins a connection with a WebSocket.
-func (srv *Server) openWebSocket(w http.ResponseWriter, r *http.Request) {
-	s := srv.newSocket()
-	if !srv.add(s) { // told before any 101
-		overloaded.answer(w, r)
+// openPolling begins a connection with a poll.
+func (srv *Server) openPolling(w http.ResponseWriter, q *request) {
+	s := srv.newSocket(q.protocol)
+	if !srv.add(s) {
+		overloaded.answer(w, q.Request)
 		return
 	}
-	pipe, err := srv.sockets.WebSocket(w, r)
+	p := s.attachPoll()
+	if err := s.open(q.Request); err != nil {
+		p.pipe.CloseNow()
+		shuttingDown.answer(w, q.Request)
+		return
+	}
+	s.servePolling(w, q)
+}
+
+// openWebSocket begins a connection with a WebSocket. What this side has to say
+// at once leaves with the answer to the handshake.
+func (srv *Server) openWebSocket(w http.ResponseWriter, q *request) {
+	s := srv.newSocket(q.protocol)
+	if !srv.add(s) { // told before any 101
+		overloaded.answer(w, q.Request)
+		return
+	}
+	first := [][]byte{openPacket(s.ID(), []string{}, &srv.o)}
+	if srv.o.InitialPacket != "" {
+		first = append(first, srv.words.initial.Data)
+	}
+	pipe, err := srv.sockets.Greet(w, q.Request, first...)
 	if err != nil {
 		srv.forget(s)
 		return
 	}
-	l := s.attach(pipe, openPacket(s.id, []string{}, &srv.o))
-	if s.open(r) != nil {
+	l := s.attach(pipe, q.form(), 0)
+	if s.open(q.Request) != nil {
 		pipe.Refuse(noStatus, "")
 		return
 	}
 	pipe.Start(l)
+}
+
+// form is that of binary messages over the WebSocket asked for.
+func (q *request) form() form {
+	switch {
+	case q.textOnly:
+		return textual
+	case q.protocol == 3:
+		return numbered
+	}
+	return plain
 }

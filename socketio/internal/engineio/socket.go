@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/parley-go/parley/internal/transport"
 	"github.com/parley-go/parley/internal/wheel"
 	"github.com/parley-go/parley/wire"
 )
@@ -15,28 +14,28 @@ import (
 // Take under locks of their own.
 type Socket struct {
 	// fixed after construction
-	server *Server
-	id     string
-	up     Upper
+	server   *Server
+	up       Upper
+	id       [idBytes]byte
+	protocol uint8 // 3 or 4
 
 	taking    sync.Mutex // held while up is asked to Take: one at a time, though there may be two pipes
 	receiving sync.Mutex // held while a message is handed up: likewise. current does not change meanwhile
-	timer     wheel.Timer
+	pausing   sync.Mutex // held while paused, or the pipe that it speaks of, changes
+	paused    bool
 
-	pausing sync.Mutex // held while paused, or the pipe that it speaks of, changes
-	paused  bool
-
-	mu        sync.Mutex
-	current   *link           // what messages travel on
-	poll      *transport.Poll // the polling pipe; nil when it began as a WebSocket
-	probe     *link           // a WebSocket that may become current; nil for none
-	links     int             // pipes that have not ended
-	polls     int             // GETs that wait
-	posting   bool            // a POST is being read
-	upgrading bool            // there is a probe, or it is being accepted
-	beat      beat
-	phase     phase
-	reason    error // why it failed
+	mu      sync.Mutex
+	current *link         // what messages travel on; nil: the 101 is on its way
+	polls   *polling      // current is its link; nil: a WebSocket is
+	change  *change       // a WebSocket that may become current; nil: none
+	reason  error         // why it failed
+	timer   wheel.Timer   // the heartbeat's
+	due     time.Duration // when it goes off
+	links   uint8         // pipes that have not ended
+	owed    saying        // to go before messages
+	form    form          // of binary messages on a current WebSocket
+	beat    beat
+	phase   phase
 }
 
 type phase uint8
@@ -46,59 +45,61 @@ const (
 	closing       // by this side: what waits is still sent
 	left          // by the peer
 	failed
-	over // the current pipe has ended
+	over     // the current pipe has ended
+	rejected // by the Upper, which is told no more
 )
 
-func (srv *Server) newSocket() *Socket {
-	s := &Socket{server: srv, id: srv.ids.New()}
+func (srv *Server) newSocket(protocol int) *Socket {
+	s := &Socket{server: srv, id: srv.ids.next(), protocol: uint8(protocol)}
 	s.timer.Fire = s.tick
 	s.up = srv.o.New(s)
 	return s
 }
 
 // ID is the Engine.IO session ID, a secret of the peer's.
-func (s *Socket) ID() string { return s.id }
+func (s *Socket) ID() string { return string(s.id[:]) }
+
+// Protocol is the revision of Engine.IO that the client speaks: 4 or 3.
+func (s *Socket) Protocol() int { return int(s.protocol) }
 
 // open tells the Upper, and starts the heartbeat.
 func (s *Socket) open(r *http.Request) error {
-	if err := s.up.Open(r); err != nil {
+	err := s.up.Open(r)
+	if err != nil {
 		s.server.forget(s)
-		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase == running { // else the hub is shutting down already
-		s.server.wheel.Reset(&s.timer, s.server.o.PingInterval)
+	switch {
+	case err != nil:
+		s.phase = rejected
+	case s.phase == running: // else the hub is shutting down already
+		s.listen()
 	}
-	return nil
+	return err
 }
 
 // link is the receiver of one pipe of a Socket.
 type link struct {
 	socket *Socket
 	pipe   wire.Pipe
-	timer  wheel.Timer // of a probe
-
-	words  []*wire.Encoded // packets of this layer, to go before messages; guarded by socket.mu
-	probed bool            // 2probe has come; guarded by socket.mu
-	began  time.Time       // of a probe; fixed after construction
 }
 
-// attach makes a pipe current whose first words are given.
-func (s *Socket) attach(pipe wire.Pipe, first []byte) *link {
-	l := &link{socket: s, pipe: pipe, words: []*wire.Encoded{{Data: first}}}
+// attach makes a pipe current on which this is to be said first.
+func (s *Socket) attach(pipe wire.Pipe, f form, first saying) *link {
+	l := &link{s, pipe}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current = l
+	s.current, s.form, s.owed = l, f, first
 	s.links++
 	return l
 }
 
 // say sends packets of this layer on the current pipe.
-func (s *Socket) say(packet string) {
+func (s *Socket) say(w saying) {
 	s.mu.Lock()
+	s.owed |= w
 	l := s.current
-	l.words = append(l.words, word(packet))
 	s.mu.Unlock()
 	l.pipe.Wake()
 }
@@ -109,14 +110,41 @@ func (l *link) Take(batch []*wire.Encoded) []*wire.Encoded {
 	s.taking.Lock()
 	defer s.taking.Unlock()
 	s.mu.Lock()
-	batch = append(batch, l.words...)
-	l.words = nil
-	carries := s.current == l
+	carries, form := s.current == l, s.form
+	switch c := s.change; {
+	case carries:
+		batch = s.takeOwed(batch)
+	case c != nil && c.link == l && c.owed:
+		c.owed = false
+		batch = append(batch, &s.server.words.probed)
+	}
 	s.mu.Unlock()
 	if !carries {
 		return batch
 	}
-	return s.up.Take(batch)
+	n := len(batch)
+	batch = s.up.Take(batch)
+	form.dress(batch[n:], int(s.protocol))
+	return batch
+}
+
+// takeOwed takes the packets of this layer. The caller holds mu.
+func (s *Socket) takeOwed(batch []*wire.Encoded) []*wire.Encoded {
+	w := s.owed
+	s.owed = 0
+	if w&sayOpen != 0 {
+		batch = append(batch, &wire.Encoded{Data: s.openPacket()})
+	}
+	return s.server.words.appendTo(batch, w)
+}
+
+// openPacket is the connection's first. The caller holds mu.
+func (s *Socket) openPacket() []byte {
+	upgrades := []string{}
+	if s.polls != nil {
+		upgrades = s.server.upgrades()
+	}
+	return openPacket(s.ID(), upgrades, &s.server.o)
 }
 
 // Receive implements [wire.Receiver].
@@ -125,44 +153,46 @@ func (l *link) Receive(data []byte, binary bool) {
 	s.receiving.Lock()
 	defer s.receiving.Unlock()
 	s.mu.Lock()
-	carries, probes := s.current == l, s.probe == l
+	carries, c := s.current == l, s.change
 	s.mu.Unlock()
 	switch {
 	case carries:
 		s.receive(data, binary)
-	case probes:
-		l.receiveProbe(data, binary)
+	case c != nil && c.link == l:
+		c.receive(data, binary)
 	}
 }
 
-// Heard implements [wire.Receiver]: only Engine.IO's own pongs count.
+// Heard implements [wire.Receiver]: only Engine.IO's own heartbeat counts.
 func (l *link) Heard() {}
 
 // Closed implements [wire.Receiver].
 func (l *link) Closed(err error) {
 	s := l.socket
-	s.server.wheel.Cancel(&l.timer)
 	s.mu.Lock()
 	s.links--
-	var probe *link
-	switch l {
-	case s.current:
-		probe = s.probe
+	c := s.change
+	var orphan *link
+	switch {
+	case l == s.current:
 		if s.phase == running {
-			s.reason = ended(s.polling(), err)
+			s.reason = ended(s.polls != nil, err)
 		}
-		if s.phase != left {
+		if s.phase != left && s.phase != rejected {
 			s.phase = over
 		}
-	case s.probe:
-		s.probe, s.upgrading = nil, false
+		if c != nil {
+			orphan = c.link
+		}
+	case c != nil && c.link == l:
+		s.endChange()
 	}
-	ended, reason := s.links == 0 && s.phase >= left, s.reason
+	done, reason := s.links == 0 && s.phase >= left && s.phase != rejected, s.reason
 	s.mu.Unlock()
-	if probe != nil {
-		probe.pipe.CloseNow()
+	if orphan != nil {
+		orphan.pipe.CloseNow()
 	}
-	if ended {
+	if done {
 		s.end(reason)
 	}
 }
@@ -181,34 +211,56 @@ func (s *Socket) end(reason error) {
 
 // receive takes one packet of the current pipe. The caller holds receiving.
 func (s *Socket) receive(data []byte, binary bool) {
-	if !s.hears(!binary && len(data) > 0 && data[0] == packetPong) {
+	kind := byte(packetMessage)
+	switch {
+	case binary:
+	case len(data) == 0:
+		kind = packetNoop
+	default:
+		kind = data[0]
+	}
+	if !s.hears(kind) {
 		return
 	}
-	if binary {
-		s.up.Receive(data, true)
-		return
-	}
-	if len(data) == 0 {
-		s.Fail(errPacket)
-		return
-	}
-	switch data[0] {
-	case packetMessage:
-		s.up.Receive(data, false)
-	case packetBinary:
+	switch {
+	case binary:
 		s.receiveBinary(data)
+	case len(data) == 0:
+		s.Fail(errPacket)
+	default:
+		s.receiveText(data)
+	}
+}
+
+func (s *Socket) receiveText(packet []byte) {
+	switch kind := packet[0]; kind {
+	case packetMessage:
+		s.up.Receive(packet, false)
+	case packetBinary:
+		s.receiveBase64(packet)
 	case packetClose:
 		s.leave()
-	case packetPing:
-		s.Fail(errPing)
-	case packetOpen, packetPong, packetUpgrade, packetNoop: // nothing that a client could mean by them here
+	case packetPing, packetPong:
+		s.receiveBeat(kind)
+	case packetOpen, packetUpgrade, packetNoop: // nothing that a client could mean by them here
 	default:
 		s.Fail(errPacket)
 	}
 }
 
-func (s *Socket) receiveBinary(packet []byte) {
-	data, err := decodeBinary(packet)
+func (s *Socket) receiveBinary(data []byte) {
+	if s.protocol == 3 {
+		if len(data) == 0 || data[0] != binaryMessage {
+			s.Fail(errPacket)
+			return
+		}
+		data = data[1:]
+	}
+	s.up.Receive(data, true)
+}
+
+func (s *Socket) receiveBase64(packet []byte) {
+	data, err := decodeBase64(packet, int(s.protocol))
 	if err != nil {
 		s.Fail(err)
 		return
@@ -216,7 +268,7 @@ func (s *Socket) receiveBinary(packet []byte) {
 	s.up.Receive(data, true)
 }
 
-// leave is the client's goodbye: a poll that waits gets a noop (§3.6). On a
+// leave is the client's goodbye: a poll that waits gets a noop (§2.6). On a
 // WebSocket, where the reference ignores it, it ends the connection as well.
 func (s *Socket) leave() {
 	s.mu.Lock()
@@ -225,14 +277,14 @@ func (s *Socket) leave() {
 		return
 	}
 	s.phase, s.reason = left, ErrTransportClose
-	l, waits := s.current, s.polls > 0
-	polling := s.polling()
-	if polling && !waits {
+	l, p := s.current, s.polls
+	waits := p != nil && p.waiting > 0
+	if p != nil && !waits {
 		s.beat = lingering
-		s.server.wheel.Reset(&s.timer, lingerTime)
+		s.arm(lingerTime)
 	}
 	s.mu.Unlock()
-	if !polling {
+	if p == nil {
 		l.pipe.Close(noStatus, "")
 		return
 	}
@@ -241,9 +293,6 @@ func (s *Socket) leave() {
 	}
 	l.pipe.CloseNow()
 }
-
-// polling tells whether messages travel by polls. The caller holds mu.
-func (s *Socket) polling() bool { return s.poll != nil && s.current.pipe == wire.Pipe(s.poll) }
 
 // Fail ends the connection because of err, which the Upper will be told: a
 // poll that waits gets a close packet, a WebSocket an empty close frame.
@@ -255,11 +304,11 @@ func (s *Socket) Fail(err error) {
 	}
 	s.phase, s.reason = failed, err
 	l := s.current
-	later := s.polling() && s.polls == 0 // nobody is there to be told
+	alone := s.polls != nil && s.polls.waiting == 0 // nobody is there to be told
 	s.mu.Unlock()
 	s.server.forget(s)
 	s.server.wheel.Cancel(&s.timer)
-	if later {
+	if alone {
 		l.pipe.CloseNow()
 		return
 	}
@@ -268,31 +317,33 @@ func (s *Socket) Fail(err error) {
 
 // Transport implements [wire.Pipe].
 func (s *Socket) Transport() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.polling() {
-		return "polling"
+	l := s.link()
+	if l == nil {
+		return "websocket"
 	}
-	return "websocket"
+	return l.pipe.Transport()
 }
 
-func (s *Socket) pipe() wire.Pipe {
+func (s *Socket) link() *link {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.current.pipe
+	return s.current
 }
 
 // Lend implements [wire.Lender]: a WebSocket lends, a POST does not.
 func (s *Socket) Lend(w wire.Worker) bool {
-	lender, ok := s.pipe().(wire.Lender) // that of the Receive of the moment
+	lender, ok := s.link().pipe.(wire.Lender) // that of the Receive of the moment
 	return ok && lender.Lend(w)
 }
 
 // Writable implements [wire.Gauge].
-func (s *Socket) Writable() bool { return s.pipe().(wire.Gauge).Writable() }
+func (s *Socket) Writable() bool {
+	gauge, ok := s.link().pipe.(wire.Gauge)
+	return !ok || gauge.Writable()
+}
 
 // Wake implements [wire.Pipe].
-func (s *Socket) Wake() { s.pipe().Wake() }
+func (s *Socket) Wake() { s.link().pipe.Wake() }
 
 // Ping implements [wire.Pipe]: the socket keeps itself alive.
 func (s *Socket) Ping() bool { return false }
@@ -302,7 +353,7 @@ func (s *Socket) Pause() {
 	s.pausing.Lock()
 	defer s.pausing.Unlock()
 	s.paused = true
-	s.pipe().Pause()
+	s.link().pipe.Pause()
 }
 
 // Resume implements [wire.Pipe].
@@ -310,7 +361,7 @@ func (s *Socket) Resume() {
 	s.pausing.Lock()
 	defer s.pausing.Unlock()
 	s.paused = false
-	s.pipe().Resume()
+	s.link().pipe.Resume()
 }
 
 // Close implements [wire.Pipe].
@@ -321,11 +372,11 @@ func (s *Socket) Close(int, string) {
 		return
 	}
 	s.phase = closing
-	l, probe := s.current, s.probe
+	l, c := s.current, s.change
 	s.mu.Unlock()
 	s.server.wheel.Cancel(&s.timer)
-	if probe != nil {
-		probe.pipe.CloseNow()
+	if c != nil && c.link != nil {
+		c.link.pipe.CloseNow()
 	}
 	l.pipe.Close(noStatus, "")
 }
@@ -337,5 +388,5 @@ func (s *Socket) CloseNow() {
 		s.phase = closing
 	}
 	s.mu.Unlock()
-	s.pipe().CloseNow()
+	s.link().pipe.CloseNow()
 }

@@ -4,136 +4,156 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/parley-go/parley/internal/wheel"
 	"github.com/parley-go/parley/wire"
 )
 
-// probeTick is how often a poll that waits is answered during a probe, so
-// that the client can pause its polls (§3.5).
+// probeTick is how long a poll is held during a probe before it is answered, so
+// that the client can pause its polls (§2.5). One that has crossed the client's
+// last word about the upgrade is refused instead, as if it had come behind that.
 const probeTick = 100 * time.Millisecond
 
+// change is a pipe that may take the place of the polls. There is one at a time,
+// and it goes when it is over.
+type change struct {
+	// fixed after construction
+	socket *Socket
+	form   form
+	began  time.Time
+	timer  wheel.Timer
+
+	// guarded by socket.mu
+	link   *link // nil: it is being accepted
+	probed bool  // 2probe has come
+	owed   bool  // and waits for its answer
+}
+
 // serveUpgrade takes a WebSocket for a connection that polls. A second one is
-// accepted and closed at once (§3.5).
-func (s *Socket) serveUpgrade(w http.ResponseWriter, r *http.Request) {
-	first := s.beginUpgrade() // before the client sees the 101
-	pipe, err := s.server.sockets.WebSocket(w, r)
+// accepted and closed at once (§2.5).
+func (s *Socket) serveUpgrade(w http.ResponseWriter, q *request) {
+	c := s.beginChange(q.form()) // before the client sees the 101
+	pipe, err := s.server.sockets.WebSocket(w, q.Request)
 	if err != nil {
-		s.failUpgrade(first)
+		c.drop()
 		return
 	}
-	l := &link{socket: s, pipe: pipe, began: time.Now()}
-	l.timer.Fire = l.tick
-	if !first || !s.attachProbe(l) {
+	l := c.attach(pipe)
+	if l == nil {
 		pipe.Refuse(noStatus, "")
 		return
 	}
 	pipe.Start(l)
 }
 
-// beginUpgrade tells whether this is the one WebSocket that the polls may be
-// changed for.
-func (s *Socket) beginUpgrade() bool {
+// beginChange returns nil unless there is something to change from, and no other
+// change.
+func (s *Socket) beginChange(f form) *change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.upgrading || !s.polling() {
-		return false
+	if s.change != nil || s.polls == nil {
+		return nil
 	}
-	s.upgrading = true
-	return true
+	c := &change{socket: s, form: f, began: time.Now()}
+	c.timer.Fire = c.tick
+	s.change = c
+	return c
 }
 
-func (s *Socket) failUpgrade(first bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.upgrading = s.upgrading && !first
+// drop ends a change whose pipe has not come.
+func (c *change) drop() {
+	if c == nil {
+		return
+	}
+	c.socket.mu.Lock()
+	defer c.socket.mu.Unlock()
+	c.socket.endChange()
 }
 
-// attachProbe makes l the pipe that may become current, if the connection
-// still lives.
-func (s *Socket) attachProbe(l *link) bool {
+// endChange forgets the change. The caller holds mu.
+func (s *Socket) endChange() {
+	s.server.wheel.Cancel(&s.change.timer)
+	s.change = nil
+}
+
+// attach gives the change its pipe, if the connection still lives.
+func (c *change) attach(pipe wire.Pipe) *link {
+	if c == nil {
+		return nil
+	}
+	s := c.socket
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase != running {
-		return false
+		s.endChange()
+		return nil
 	}
 	s.links++
-	s.probe = l
-	s.server.wheel.Reset(&l.timer, probeTick)
-	return true
+	c.link = &link{s, pipe}
+	s.server.wheel.Reset(&c.timer, probeTick/2)
+	return c.link
 }
 
-// receiveProbe takes a packet of a pipe that is not yet current.
-func (l *link) receiveProbe(data []byte, binary bool) {
+// receive takes a packet of a pipe that is not yet current. The caller holds
+// receiving.
+func (c *change) receive(data []byte, binary bool) {
 	switch {
 	case !binary && string(data) == "2probe":
-		l.answerProbe()
+		c.answerProbe()
 	case !binary && string(data) == string(packetUpgrade): // without a probe, too
-		l.upgrade()
+		c.finish()
 	default:
-		l.pipe.Close(noStatus, "") // and the polls go on
+		c.link.pipe.Close(noStatus, "") // and the polls go on
 	}
 }
 
-func (l *link) answerProbe() {
-	s := l.socket
+func (c *change) answerProbe() {
+	s := c.socket
 	s.mu.Lock()
-	l.probed = true
-	l.words = append(l.words, word("3probe"))
+	c.probed, c.owed = true, true
 	s.mu.Unlock()
-	l.pipe.Wake()
+	c.link.pipe.Wake()
 }
 
-// tick runs on the wheel while the probe lasts.
-func (l *link) tick() {
-	s := l.socket
+// tick runs on the wheel while the change lasts.
+func (c *change) tick() {
+	s := c.socket
 	s.mu.Lock()
-	probes := s.probe == l
-	waits := probes && l.probed && s.polls > 0
+	lasts := s.change == c
+	held := lasts && c.probed && s.polls.waiting > 0 && time.Since(s.polls.since) >= probeTick
 	s.mu.Unlock()
-	if !probes {
+	if !lasts {
 		return
 	}
-	if time.Since(l.began) >= s.server.o.UpgradeTimeout {
-		l.pipe.Close(noStatus, "")
+	if time.Since(c.began) >= s.server.o.UpgradeTimeout {
+		c.link.pipe.Close(noStatus, "")
 		return
 	}
-	if waits {
-		s.say(string(packetNoop))
+	if held {
+		s.say(sayNoop)
 	}
-	s.server.wheel.Reset(&l.timer, probeTick)
+	s.server.wheel.Reset(&c.timer, probeTick/2)
 }
 
-// upgrade makes the probe current. What waits in the queue above is simply
-// taken by the new pipe. The caller holds receiving, so that no packet of the old
-// pipe is on its way up.
-func (l *link) upgrade() {
-	s := l.socket
+// finish makes the pipe current. What waits in the queue above is simply taken
+// by it, and the polls are over. The caller holds receiving, so that no packet of
+// theirs is on its way up.
+func (c *change) finish() {
+	s, l := c.socket, c.link
 	s.pausing.Lock()
 	defer s.pausing.Unlock()
 	s.mu.Lock()
-	if s.probe != l || s.phase != running {
+	if s.change != c || s.phase != running {
 		s.mu.Unlock()
 		return
 	}
 	old := s.current
-	s.current, s.probe = l, nil
-	l.words = append(l.words, pings(old.words)...)
-	old.words = nil
+	s.current, s.form, s.polls = l, c.form, nil
+	s.owed &^= sayNoop
+	s.endChange()
 	s.mu.Unlock()
-	s.server.wheel.Cancel(&l.timer)
 	if s.paused {
 		l.pipe.Pause()
 	}
 	old.pipe.CloseNow()
 	l.pipe.Wake()
-}
-
-// pings are the words of an old pipe that the new one must say instead.
-func pings(words []*wire.Encoded) []*wire.Encoded {
-	var kept []*wire.Encoded
-	for _, e := range words {
-		if e.Data[0] == packetPing {
-			kept = append(kept, e)
-		}
-	}
-	return kept
 }
