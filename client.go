@@ -13,8 +13,9 @@ import (
 )
 
 // DialFunc opens one connection for a [Client]: it makes a session by
-// NewSession, shakes hands, calls Open, and starts the pipe. Protocol packages
-// write one; applications use their NewClient.
+// NewSession, shakes hands, calls Open, and starts the pipe. An error that is an
+// *[Error] is the server's refusal: after it a client does not try again by itself.
+// Protocol packages write one; applications use their NewClient.
 type DialFunc func(ctx context.Context, cl *Client) (*Session, error)
 
 // ClientOptions configures a client. Nil means all defaults.
@@ -216,7 +217,7 @@ func (cl *Client) reconnect() {
 	err := ErrClosed
 	for tried := 0; ; tried++ {
 		n := cl.nextAttempt()
-		if b.spent(n, tried) || tried > 0 && cl.shownTheDoor() {
+		if b.spent(n, tried) || tried > 0 && (cl.shownTheDoor() || refused(err)) {
 			break
 		}
 		if !sleep(cl.core.ctx, b.wait(n)) {
@@ -242,6 +243,12 @@ func (cl *Client) shownTheDoor() bool {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	return cl.bye != nil && !cl.bye.Reconnect
+}
+
+// refused tells whether an attempt has failed because the server said so.
+func refused(err error) bool {
+	var no *Error
+	return errors.As(err, &no)
 }
 
 // nextAttempt is the number of attempts in a row, before the next.

@@ -3,285 +3,270 @@ package socketio
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
+	"maps"
 	"net/http"
 	neturl "net/url"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/parley-go/parley"
-	"github.com/parley-go/parley/internal/rawjson"
 	"github.com/parley-go/parley/internal/transport"
+	"github.com/parley-go/parley/socketio/internal/engineio"
 	"github.com/parley-go/parley/wire"
 )
 
-// ClientOptions configures a client. Nil means all defaults.
+// ClientOptions configures a client, or the connection that those of a
+// [Manager] share. Nil means all defaults, which are mostly those of
+// socket.io-client.
 type ClientOptions struct {
-	parley.ClientOptions // for every protocol
-
+	// ClientOptions are those of all Go clients. The zero value means their
+	// defaults; the limits' KeepAlive and IdleTimeout do not apply. In OnConnect,
+	// [Recovered] tells whether something may have been missed.
+	parley.ClientOptions
+	// Namespace is what [NewClient] joins. Empty means "/".
+	Namespace string
 	// Auth is what OnConnect sees by [Auth]: a value that is an object in JSON.
 	// Nil for nothing.
 	Auth any
-	// Header goes with the handshake, such as Authorization. Nil for nothing.
+	// AuthFunc returns the Auth of each attempt to join. Its error is that of the
+	// attempt. Nil means that Auth is always the same.
+	AuthFunc func(ctx context.Context) (any, error)
+
+	// MessagePack speaks as socket.io-msgpack-parser, which the server has to
+	// have, as Parley has. False means JSON.
+	MessagePack bool
+	// Transports are "polling" and "websocket", or one of them. The first opens the
+	// connection, and from polling it changes to a WebSocket if that is among
+	// them. Empty means polling, then websocket.
+	Transports []string
+	// TryAllTransports opens the connection with the next of Transports when one
+	// does not open it. False means that the attempt fails with the first.
+	TryAllTransports bool
+	// NoUpgrade stays with polling. False means to change to a WebSocket.
+	NoUpgrade bool
+	// Query goes with every request, beside that of the address. Nil for nothing.
+	Query neturl.Values
+	// Header goes with every request, such as Authorization. Nil for nothing.
 	Header http.Header
-	// TLSConfig is for https addresses. Nil means the defaults of crypto/tls,
-	// which verify the server's certificate.
-	TLSConfig *tls.Config
-	// NetDial opens the network connection. Nil means a net.Dialer.
-	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
-	// MaxMessageBytes bounds a message of the server. Zero means 1 MiB.
+	// HTTPClient sends the requests. Its cookies, and the TLS configuration, dialer
+	// and proxy of an [http.Transport], serve the WebSocket too; its Timeout does
+	// not count. Nil means one with the defaults of package http, which verifies
+	// the server's certificate, keeps no cookies, and lets go of its connections.
+	HTTPClient *http.Client
+
+	// MaxMessageBytes bounds a message of the server. What comes at once, in the
+	// answer to a poll, may have eight times as much. Zero means 1 MiB.
 	MaxMessageBytes int64
-	// WriteTimeout bounds one write. Zero means 10 seconds.
+	// MaxAttachments bounds the binary attachments of one event or ack of the
+	// server. Zero means 10, as in other clients.
+	MaxAttachments int
+	// MaxMissedBytes bounds what was missed during a loss and comes before the
+	// server has let the client in again. Zero means 16 MiB.
+	MaxMissedBytes int
+	// WriteTimeout bounds one write to a WebSocket, and one POST. Zero means 10
+	// seconds.
 	WriteTimeout time.Duration
 	// ConnectTimeout bounds an attempt, until the server has let the client
-	// in. Zero means 15 seconds.
+	// in, and apart from it the change to a WebSocket. Zero means 15 seconds.
 	ConnectTimeout time.Duration
 }
 
+func (o *ClientOptions) fill() {
+	if len(o.Transports) == 0 {
+		o.Transports = []string{"polling", "websocket"}
+	}
+	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, 1<<20)
+	o.MaxMissedBytes = cmp.Or(o.MaxMissedBytes, 16<<20)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, 10*time.Second)
+	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, 15*time.Second)
+}
+
 // NewClient makes a client of the server at url, such as
-// "https://example.com"; without a path, "/socket.io/" is taken. It joins the
-// namespace "/", over WebSocket from the start, with [parley.Client.Connect].
-// An error of the server's middleware or OnConnect is an *[parley.Error].
+// "https://example.com"; without a path, "/socket.io/" is taken. It joins one
+// namespace with [parley.Client.Connect], whose error is an *[parley.Error]
+// when the server refuses: its middleware or OnConnect, or because it does not
+// know the namespace. A refusal ends a client that comes back after a loss, and
+// so does the server's goodbye.
+//
+// A server that recovers connections is asked to, without more ado: see
+// [Recovered].
 func NewClient(url string, o *ClientOptions) *parley.Client {
 	if o == nil {
 		o = &ClientOptions{}
 	}
-	d := &dialer{url: url, o: *o}
-	return parley.NewClient(d.dial, &d.o.ClientOptions)
+	return NewManager(url, o).Client(o.Namespace, o)
 }
 
-// dialer opens the connections of one client. It is fixed after construction.
-type dialer struct {
-	url string
-	o   ClientOptions
-}
-
-// address adds what an Engine.IO request needs (§3.1).
-func address(url string) (string, error) {
-	u, err := neturl.Parse(url)
-	if err != nil {
-		return "", err
-	}
-	if u.Path == "" || u.Path == "/" {
-		u.Path = "/socket.io/"
-	}
-	query := u.Query()
-	query.Set("EIO", "4")
-	query.Set("transport", "websocket")
-	u.RawQuery = query.Encode()
-	return u.String(), nil
-}
-
-func (d *dialer) dial(ctx context.Context, cl *parley.Client) (*parley.Session, error) {
-	session, err := d.connect(ctx, cl)
-	if err != nil {
-		return nil, fmt.Errorf("socketio: connect: %w", err)
-	}
-	return session, nil
-}
-
-func (d *dialer) connect(ctx context.Context, cl *parley.Client) (*parley.Session, error) {
-	url, err := address(d.url)
-	if err != nil {
-		return nil, err
-	}
-	request, err := protocol{nsp: "/"}.connect(d.o.Auth)
-	if err != nil {
-		return nil, err
-	}
-	timeout := cmp.Or(d.o.ConnectTimeout, 15*time.Second)
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	pipe, err := transport.DialWebSocket(ctx, url,
-		&transport.Dialing{Header: d.o.Header, TLSConfig: d.o.TLSConfig, NetDial: d.o.NetDial},
-		&transport.Options{MaxMessageBytes: d.o.MaxMessageBytes, WriteTimeout: d.o.WriteTimeout})
-	if err != nil {
-		return nil, err
-	}
-	c := &caller{pipe: pipe, request: request, answer: make(chan error, 1)}
-	c.session = cl.NewSession(pipe, &parley.SessionOptions{HandshakeTimeout: timeout})
-	pipe.Start(c)
-	select {
-	case err = <-c.answer:
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
-	if err != nil {
-		pipe.CloseNow()
-		return nil, err
-	}
-	return c.session, nil
-}
-
-// caller is a client's end of one connection: Engine.IO and Socket.IO in one,
-// as it has one transport and one namespace.
-type caller struct {
+// Manager is one connection for clients of several namespaces. It is there while
+// one of them is connected, or tries to be. All methods are safe for concurrent use.
+type Manager struct {
 	// fixed after construction
-	pipe    *transport.WebSocket
-	session *parley.Session
-	request []byte     // the CONNECT packet
-	answer  chan error // gets nil when let in, else why not
-
-	assembler      assembler
-	opened, joined bool          // owned by the reading goroutine
-	silence        time.Duration // likewise: the server is gone when nothing came for so long (§3.4)
+	o       ClientOptions
+	engine  engineio.DialOptions
+	own     *http.Transport // nil when the application has given its client
+	wrong   error           // what is wrong with the address or the options
+	dialing chan struct{}   // has an element during an attempt
 
 	mu    sync.Mutex
-	words []*wire.Encoded // pongs and the CONNECT packet
+	visit *visit // the connection of the moment; nil for none
 }
 
-// say queues a packet that is not the session's.
-func (c *caller) say(data []byte) {
-	c.mu.Lock()
-	c.words = append(c.words, &wire.Encoded{Data: data})
-	c.mu.Unlock()
-	c.pipe.Wake()
-}
-
-// Take implements [wire.Receiver].
-func (c *caller) Take(batch []*wire.Encoded) []*wire.Encoded {
-	c.mu.Lock()
-	batch = append(batch, c.words...)
-	c.words = nil
-	c.mu.Unlock()
-	return c.session.Take(batch)
-}
-
-// Receive implements [wire.Receiver].
-func (c *caller) Receive(data []byte, binary bool) {
-	receive := c.receive
-	if binary {
-		receive = c.binary
+// NewManager makes a manager of the server at url. Of the options those about
+// the connection count: from MessagePack on.
+func NewManager(url string, o *ClientOptions) *Manager {
+	if o == nil {
+		o = &ClientOptions{}
 	}
-	err := receive(data)
+	m := &Manager{o: *o, dialing: make(chan struct{}, 1)}
+	m.o.fill()
+	by := m.httpClient()
+	to, err := address(url, m.o.Query)
 	if err == nil {
-		return
+		err = m.o.check()
 	}
-	c.refuse(err)
-	c.session.Fail(wire.Goodbye{Code: 1002, Reason: err.Error(), Failed: true, Reconnect: true}, err)
+	m.wrong = err
+	m.engine = engineio.DialOptions{
+		URL: to, Transports: m.o.Transports, TryAll: m.o.TryAllTransports, NoUpgrade: m.o.NoUpgrade,
+		Do:              func(req *http.Request) (*http.Response, error) { return m.send(by, req) },
+		Dialing:         m.webSockets(by),
+		MaxMessageBytes: m.o.MaxMessageBytes, WriteTimeout: m.o.WriteTimeout, ConnectTimeout: m.o.ConnectTimeout,
+		Upgraded: m.letGo,
+	}
+	return m
 }
 
-// refuse ends an attempt to connect; later it does nothing.
-func (c *caller) refuse(err error) {
-	if c.joined {
-		return
+// Client makes a client of one namespace, such as "/admin", empty for "/". Of
+// the options those before MessagePack count, but for Namespace; nil means their
+// defaults. Of a namespace one client at a time can be connected.
+func (m *Manager) Client(namespace string, o *ClientOptions) *parley.Client {
+	if o == nil {
+		o = &ClientOptions{}
 	}
-	c.joined = true
-	c.answer <- err
+	name := "/" + strings.TrimPrefix(namespace, "/")
+	j := &joiner{manager: m, words: newWords(name, m.o.MessagePack), name: name, o: *o}
+	own := o.ClientOptions
+	if hook := own.OnConnect; hook != nil {
+		own.OnConnect = func(ctx context.Context) { hook(j.tell(ctx)) }
+	}
+	return parley.NewClient(j.dial, &own)
 }
 
-func (c *caller) receive(data []byte) error {
-	if len(data) == 0 {
-		return malformed("empty packet")
-	}
-	c.session.Heard()
-	switch data[0] {
-	case '0':
-		return c.open(data[1:])
-	case '1':
-		c.session.Receive(&wire.Message{Kind: wire.Close, Bye: wire.Goodbye{Reconnect: true}})
-	case '2':
-		c.pong()
-	case message:
-		return c.message(data)
+func (o *ClientOptions) check() error {
+	for _, kind := range o.Transports {
+		if kind != "polling" && kind != "websocket" {
+			return fmt.Errorf("there is no transport %q", kind)
+		}
 	}
 	return nil
 }
 
-// binary takes an attachment.
-func (c *caller) binary(data []byte) error {
-	var p packet
-	if whole, err := c.assembler.binary(data, &p); err != nil || !whole {
-		return err
+// address reads where the server is. The error does not tell it, as it may hold
+// a secret.
+func address(url string, query neturl.Values) (*neturl.URL, error) {
+	to, err := neturl.Parse(url)
+	if err != nil {
+		return nil, errors.Unwrap(err)
 	}
-	return c.packet(&p)
+	to.Scheme = strings.Replace(to.Scheme, "ws", "http", 1)
+	if to.Scheme != "http" && to.Scheme != "https" || to.Host == "" {
+		return nil, errors.New("the address needs a scheme, http or https, and a host")
+	}
+	if to.Path == "" || to.Path == "/" {
+		to.Path = "/socket.io/"
+	}
+	all := to.Query()
+	maps.Copy(all, query)
+	to.RawQuery, to.Fragment = all.Encode(), ""
+	return to, nil
 }
 
-// pong answers a ping, once for all that came since the last write.
-func (c *caller) pong() {
-	c.mu.Lock()
-	n := len(c.words)
-	waits := n > 0 && c.words[n-1].Data[0] == '3'
-	c.mu.Unlock()
-	if !waits {
-		c.say([]byte("3"))
+// httpClient is what sends the requests, with no limit to their time.
+func (m *Manager) httpClient() *http.Client {
+	if m.o.HTTPClient != nil {
+		by := *m.o.HTTPClient
+		by.Timeout = 0
+		return &by
+	}
+	m.own = &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+	if usual, ok := http.DefaultTransport.(*http.Transport); ok {
+		m.own = usual.Clone()
+	}
+	return &http.Client{Transport: m.own}
+}
+
+// letGo closes the connections that no request needs at the moment.
+func (m *Manager) letGo() {
+	if m.own != nil {
+		m.own.CloseIdleConnections()
 	}
 }
 
-// open takes the first packet, and asks to join.
-func (c *caller) open(handshake []byte) error {
-	var h struct{ PingInterval, PingTimeout int64 } // milliseconds
-	if err := json.Unmarshal(handshake, &h); err != nil || c.opened || h.PingInterval <= 0 || h.PingTimeout <= 0 {
-		return malformed("invalid open packet")
+// send sends a request with the header that every request has.
+func (m *Manager) send(by *http.Client, req *http.Request) (*http.Response, error) {
+	for name, values := range m.o.Header {
+		req.Header[http.CanonicalHeaderKey(name)] = slices.Clone(values)
 	}
-	c.opened = true
-	c.silence = time.Duration(min(h.PingInterval+h.PingTimeout, int64(time.Hour/time.Millisecond))) * time.Millisecond
-	c.say(c.request)
-	return nil
+	if host := req.Header.Get("Host"); host != "" {
+		req.Host = host
+		req.Header.Del("Host")
+	}
+	return by.Do(req)
 }
 
-func (c *caller) message(data []byte) error {
-	var p packet
-	if whole, err := c.assembler.text(data, &p); err != nil || !whole {
-		return err
+// webSockets takes over what the HTTP client knows of reaching the server.
+func (m *Manager) webSockets(by *http.Client) *transport.Dialing {
+	how := &transport.Dialing{Header: m.o.Header, Jar: by.Jar, MaxRedirects: 10}
+	through := by.Transport
+	if through == nil {
+		through = http.DefaultTransport
 	}
-	return c.packet(&p)
+	if t, ok := through.(*http.Transport); ok {
+		how.TLSConfig, how.Proxy = t.TLSClientConfig, t.Proxy
+		how.NetDial = t.DialContext
+	}
+	return how
 }
 
-func (c *caller) packet(p *packet) error {
-	if !c.opened || p.nsp != "/" {
-		return nil
+// reach returns the connection, which it opens if there is none.
+func (m *Manager) reach(ctx context.Context) (*visit, error) {
+	select {
+	case m.dialing <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
-	switch {
-	case p.kind == packetConnect && !c.joined:
-		c.join()
-		return nil
-	case p.kind == packetConnectError:
-		c.refuse(refusal(p.payload))
-		return nil
-	case !c.joined:
-		return nil
+	defer func() { <-m.dialing }()
+	m.mu.Lock()
+	v := m.visit
+	m.mu.Unlock()
+	if v != nil {
+		return v, nil
 	}
-	var m wire.Message
-	if err := p.message(&m); err != nil || m.Kind == 0 {
-		return err
+	o := m.engine
+	o.New = func(d *engineio.Dialed) wire.Receiver {
+		v = &visit{manager: m, engine: d}
+		v.assembler = assembler{most: m.o.MaxAttachments, spoken: true, packed: m.o.MessagePack}
+		return v
 	}
-	c.session.Receive(&m)
-	return nil
+	if _, err := engineio.Dial(ctx, &o); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !v.isOver() {
+		m.visit = v
+	}
+	return v, nil
 }
 
-// join ends the handshake.
-func (c *caller) join() {
-	c.joined = true
-	c.session.Open(&parley.Opening{Protocol: protocol{nsp: "/"}, KeepAlive: -1, IdleTimeout: c.silence})
-	c.answer <- nil
-}
-
-// refusal reads the payload of a CONNECT_ERROR.
-func refusal(payload []byte) error {
-	var e struct {
-		Message string
-		Data    any
+// forget forgets a connection that takes no one in any more.
+func (m *Manager) forget(v *visit) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.visit == v {
+		m.visit = nil
 	}
-	text, ok := rawjson.String(payload)
-	if ok {
-		e.Message = text
-	}
-	if !ok && json.Unmarshal(payload, &e) != nil {
-		return malformed("invalid payload")
-	}
-	return &parley.Error{Code: "refused", Message: e.Message, Data: e.Data}
-}
-
-// Heard implements [wire.Receiver]: only Engine.IO's own pings count.
-func (c *caller) Heard() {}
-
-// Closed implements [wire.Receiver].
-func (c *caller) Closed(err error) {
-	c.refuse(cmp.Or(err, errors.New("the server closed the connection")))
-	c.session.Closed(err)
 }

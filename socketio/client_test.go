@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -20,9 +21,7 @@ func (w *world) goClient(o *ClientOptions) *parley.Client {
 	if o == nil {
 		o = &ClientOptions{}
 	}
-	if o.NetDial == nil {
-		o.NetDial = w.dial
-	}
+	o.HTTPClient = w.client
 	return NewClient("http://server", o)
 }
 
@@ -141,7 +140,8 @@ func TestClientStaysConnectedAndComesBack(t *testing.T) {
 // each connection.
 func inFakeServer(t *testing.T, script func(c *websocket.Conn), test func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, conns: make(chan net.Conn)}
+		w := &world{T: t, conns: make(chan net.Conn), over: make(chan struct{})}
+		w.client = &http.Client{Transport: &http.Transport{DialContext: w.dial}}
 		server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			c, err := websocket.Accept(rw, r, nil)
 			if err != nil {
@@ -177,7 +177,7 @@ func TestClientNoticesASilentServer(t *testing.T) {
 		}
 	}, func(w *world) {
 		lost := make(chan error, 1)
-		cl := w.goClient(&ClientOptions{ClientOptions: parley.ClientOptions{
+		cl := w.goClient(&ClientOptions{Transports: []string{"websocket"}, ClientOptions: parley.ClientOptions{
 			Reconnect:    parley.Backoff{Off: true},
 			OnDisconnect: func(err error, _ bool) { lost <- err },
 		}})
@@ -218,7 +218,7 @@ func TestClientOfABrokenServer(t *testing.T) {
 			say(c, script...)
 			c.Close(1000, "")
 		}, func(w *world) {
-			cl := w.goClient(nil)
+			cl := w.goClient(&ClientOptions{Transports: []string{"websocket"}})
 			if err := cl.Connect(w.Context()); err == nil || !strings.HasPrefix(err.Error(), "socketio: connect: ") {
 				t.Errorf("%q: %v, want an error", script, err)
 			}
@@ -229,12 +229,25 @@ func TestClientOfABrokenServer(t *testing.T) {
 
 func TestAddress(t *testing.T) {
 	for _, c := range []struct{ url, want string }{
-		{"http://h", "http://h/socket.io/?EIO=4&transport=websocket"},
-		{"https://h:1/", "https://h:1/socket.io/?EIO=4&transport=websocket"},
-		{"ws://h/my/path/?name=Ann", "ws://h/my/path/?EIO=4&name=Ann&transport=websocket"},
+		{"http://h", "http://h/socket.io/"},
+		{"https://h:1/", "https://h:1/socket.io/"},
+		{"ws://h/my/path/?name=Ann#part", "http://h/my/path/?name=Ann"},
+		{"wss://h/?b=1", "https://h/socket.io/?b=1"},
 	} {
-		if got, err := address(c.url); err != nil || got != c.want {
+		if got, err := address(c.url, nil); err != nil || got.String() != c.want {
 			t.Errorf("%s: %q, %v, want %q", c.url, got, err, c.want)
 		}
+	}
+	got, err := address("http://h/?a=1&b=2", url.Values{"b": {"3"}, "c": {"4", "5"}})
+	if want := "http://h/socket.io/?a=1&b=3&c=4&c=5"; err != nil || got.String() != want {
+		t.Errorf("with a query: %q, %v, want %q", got, err, want)
+	}
+	for _, url := range []string{"", "hub", "ftp://hub/", "http://", "://", "http://hub:secret/"} {
+		cl := NewClient(url, nil)
+		err := cl.Connect(t.Context())
+		if err == nil || strings.Contains(err.Error(), "hub") {
+			t.Errorf("%q: got %v, want an error that does not tell it", url, err)
+		}
+		cl.Close(t.Context())
 	}
 }

@@ -26,6 +26,7 @@ type world struct {
 	*testing.T
 	hub    *parley.Hub
 	conns  chan net.Conn // those that clients have dialled
+	over   chan struct{} // closed when the server takes none any more
 	client *http.Client
 
 	mu   sync.Mutex
@@ -37,7 +38,7 @@ type world struct {
 func inWorld(t *testing.T, o *Options, setup func(w *world), test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, conns: make(chan net.Conn)}
+		w := &world{T: t, conns: make(chan net.Conn), over: make(chan struct{})}
 		w.hub = parley.NewHub(&parley.HubOptions{
 			Log:    slog.New(slog.DiscardHandler),
 			Limits: parley.Limits{QueueMessages: 100, QueueBytes: 100 << 10},
@@ -112,6 +113,8 @@ func (w *world) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	select {
 	case w.conns <- far:
 		return near, nil
+	case <-w.over:
+		return nil, net.ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -124,14 +127,16 @@ func (w *world) sleep(d time.Duration) { time.Sleep(d) }
 type listener struct{ *world }
 
 func (l listener) Accept() (net.Conn, error) {
-	if c, ok := <-l.conns; ok {
+	select {
+	case c := <-l.conns:
 		return c, nil
+	case <-l.over:
+		return nil, net.ErrClosed
 	}
-	return nil, net.ErrClosed
 }
 
 func (l listener) Close() error {
-	close(l.conns)
+	close(l.over)
 	return nil
 }
 
