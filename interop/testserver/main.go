@@ -57,6 +57,10 @@ func run(listen string, s *site) error {
 	s.parallel = newHub(limits, log)
 	mux := s.mux()
 	endRaw := mountRaw(mux)
+	endAdmin, err := mountAdmin(mux)
+	if err != nil {
+		return err
+	}
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
@@ -75,7 +79,7 @@ func run(listen string, s *site) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return errors.Join(s.hub.Shutdown(ctx), s.parallel.Shutdown(ctx), endRaw(ctx), server.Shutdown(ctx))
+	return errors.Join(s.hub.Shutdown(ctx), s.parallel.Shutdown(ctx), endRaw(ctx), endAdmin(ctx), server.Shutdown(ctx))
 }
 
 func (s *site) mux() *http.ServeMux {

@@ -55,8 +55,8 @@ func (a *Admin) emit(ctx context.Context, call *parley.Call) error {
 	return to.Send(ctx, text(args[2]), args[3:]...)
 }
 
-// arguments reads a call's, of which there must be so many; of those behind that
-// are missing there are nil ones up to last.
+// arguments reads a call's; for those that are missing there are nil ones, up to
+// the one at last.
 func arguments(call *parley.Call, last int) ([]any, error) {
 	args := make([]any, call.Len())
 	into := make([]any, call.Len())
@@ -77,7 +77,7 @@ func arguments(call *parley.Call, last int) ([]any, error) {
 func (a *Admin) audience(namespace, filter any) (parley.Audience, error) {
 	hub := a.find(text(namespace))
 	if hub == nil {
-		return parley.Audience{}, errUnknown
+		return parley.Audience{}, parley.Errorf("not_found", "unknown namespace %q", text(namespace))
 	}
 	if name := text(filter); name != "" {
 		return hub.Group(name).And(hub.Client(name)), nil

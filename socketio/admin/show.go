@@ -3,7 +3,6 @@ package admin
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"net/url"
 	"slices"
@@ -85,17 +84,17 @@ func (a *Admin) watch(name string, hub *parley.Hub) {
 		Connected: func(c *parley.Conn) {
 			if a.present.Load() > 0 {
 				a.note(c)
-				a.tell("socket_connected", describe(c, name), time.Now())
+				a.tell("socket_connected", describe(c, name), now())
 			}
 		},
 		Disconnected: func(c *parley.Conn, reason error) {
 			a.mu.Lock()
 			delete(a.transport, c)
 			a.mu.Unlock()
-			a.tell("socket_disconnected", name, c.ID(), why(c, reason), time.Now())
+			a.tell("socket_disconnected", name, c.ID(), why(c, reason), now())
 		},
-		Joined: func(c *parley.Conn, group string) { a.tell("room_joined", name, group, c.ID(), time.Now()) },
-		Left:   func(c *parley.Conn, group string) { a.tell("room_left", name, group, c.ID(), time.Now()) },
+		Joined: func(c *parley.Conn, group string) { a.tell("room_joined", name, group, c.ID(), now()) },
+		Left:   func(c *parley.Conn, group string) { a.tell("room_left", name, group, c.ID(), now()) },
 	})
 	a.hub.WhenShutdown(stop)
 	hub.Use(func(next parley.Handler) parley.Handler { return &received{next, a, name} })
@@ -106,6 +105,9 @@ func (a *Admin) watch(name string, hub *parley.Hub) {
 		}
 	})
 }
+
+// now is the time as JavaScript knows it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 // why words the end of a connection.
 func why(c *parley.Conn, reason error) string {
@@ -127,7 +129,7 @@ type received struct {
 // Handle implements [parley.Handler].
 func (m *received) Handle(ctx context.Context, call *parley.Call) error {
 	if m.a.present.Load() > 0 {
-		m.a.tell("event_received", m.name, call.Conn().ID(), contents(call), time.Now())
+		m.a.tell("event_received", m.name, call.Conn().ID(), contents(call), now())
 	}
 	return m.Handler.Handle(ctx, call)
 }
@@ -153,8 +155,6 @@ func (a *Admin) sent(name string, to parley.Audience, event string, args []any) 
 	}
 	conns := to.Conns()
 	for _, c := range conns[:min(len(conns), maxSent)] {
-		a.tell("event_sent", name, c.ID(), append([]any{event}, args...), time.Now())
+		a.tell("event_sent", name, c.ID(), append([]any{event}, args...), now())
 	}
 }
-
-var errUnknown = errors.New("admin: unknown namespace")
