@@ -73,6 +73,7 @@ test('the page disconnects a client of any protocol', async t => {
   const gone = new Promise(resolve => ben.onclose(resolve))
   await row.getByRole('button').click()
   await within('end of Ben', gone)
+  await page.getByRole('navigation').getByText('Sockets').click() // in case that has shown Ben
   await row.waitFor({ state: 'detached' })
   const left = once(ann, 'disconnect')
   await page.getByRole('row', { name: ann.id }).getByRole('button').click()
