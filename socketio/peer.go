@@ -64,7 +64,7 @@ func (p *peer) Open(r *http.Request) error {
 }
 
 // revision is Engine.IO's protocol: 3 or 4.
-func (p *peer) revision() int { return 4 }
+func (p *peer) revision() int { return p.engine.Protocol() }
 
 // tick runs when the client has joined nothing for too long.
 func (p *peer) tick() {
