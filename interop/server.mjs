@@ -47,18 +47,26 @@ export async function startMigration() {
   return start(await build('migration', 'examples/migration'), ['-listen', '127.0.0.1:0'], /^chat: (http:\/\/\S+)$/)
 }
 
+/** startWebtransport starts socketio/webtransport's own server, by TCP and QUIC. It tells the hash of its certificate. */
+export async function startWebtransport({ listen = '127.0.0.1:0', args = [] } = {}) {
+  const binary = await build('webtransport', 'socketio/webtransport/internal/testserver')
+  return start(binary, ['--listen', listen, ...args], /^testserver: (https:\/\/\S+) (?<certificate>\S+)$/)
+}
+
 async function start(binary, args, announcement) {
   const child = spawn(binary, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(child)
   const server = new Server(child)
   const lines = createInterface({ input: child.stdout })
-  const url = await within(`address of ${binary}`, Promise.race([
+  const announced = await within(`address of ${binary}`, Promise.race([
     new Promise(resolve => lines.on('line', line => {
       const found = announcement.exec(line)
-      if (found) resolve(found[1])
+      if (found) resolve(found)
     })),
     server.exited.then(code => { throw new Error(`${binary} ended with ${code}:\n${server.log}`) }),
   ]), 30_000)
+  const url = announced[1]
+  Object.assign(server, announced.groups)
   server.url = url.replace(/\/$/, '')
   server.host = new URL(url).host
   server.port = Number(new URL(url).port)
@@ -90,6 +98,12 @@ class Server {
     })
     if (/DATA RACE|^panic:|^fatal error:/m.test(this.log)) throw new Error(this.log)
     return code
+  }
+
+  /** kill ends the server, without a word to anyone. */
+  async kill() {
+    this.#child.kill('SIGKILL')
+    await this.exited
   }
 
   /** healthy tells whether the server still answers. */

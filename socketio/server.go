@@ -93,6 +93,11 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Streams is for the packages below this one that bring a transport of their
+// own, such as socketio/webtransport: clients that begin by polling are offered
+// it from now on. It is to be called before the first request is served.
+func (srv *Server) Streams(name string) *engineio.Streams { return srv.engine.Streams(name) }
+
 func (srv *Server) engineOptions(o *Options) engineio.Options {
 	compressFrom := max(cmp.Or(o.CompressFromBytes, 1024), 0)
 	deflateFrom := 0

@@ -57,6 +57,7 @@ type Server struct {
 	words   vocabulary
 	sockets *transport.Acceptor
 	squeeze squeezer
+	streams []string // names of transports of other packages
 
 	mu       sync.Mutex
 	sessions map[[idBytes]byte]*Socket
@@ -145,10 +146,14 @@ func (srv *Server) add(s *Socket) bool {
 
 // upgrades are what a client that polls may change to.
 func (srv *Server) upgrades() []string {
-	if srv.o.NoUpgrades || !srv.offers("websocket") {
-		return []string{}
+	names := []string{}
+	if srv.o.NoUpgrades {
+		return names
 	}
-	return []string{"websocket"}
+	if srv.offers("websocket") {
+		names = append(names, "websocket")
+	}
+	return append(names, srv.streams...)
 }
 
 // openPolling begins a connection with a poll.
