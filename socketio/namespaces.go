@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -20,6 +21,8 @@ type namespaces struct {
 	fixed   map[string]*namespace
 	dynamic func(*http.Request, string) (*parley.Hub, error) // nil for none
 	cleanup bool
+	keep    *parley.KeepOptions // nil: nobody is recovered
+	most    int                 // attachments of one packet
 
 	mu       sync.Mutex
 	children map[child]*namespace // of dynamic, that have clients
@@ -34,45 +37,72 @@ type child struct {
 // namespace is what its clients share.
 type namespace struct {
 	// fixed after construction
-	name  string
-	hub   *parley.Hub
-	fixed bool
-	both  [2]words // text, packed: pointers, see words
+	name    string
+	hub     *parley.Hub
+	fixed   bool
+	written [4]words // by kind
 
 	clients int // guarded by namespaces.mu; of one that is not fixed
 }
 
 // init takes the options.
 func (n *namespaces) init(main *parley.Hub, o *Options) {
-	n.dynamic, n.cleanup = o.Dynamic, o.CleanupEmptyChildNamespaces
+	n.dynamic, n.cleanup, n.most = o.Dynamic, o.CleanupEmptyChildNamespaces, o.MaxAttachments
 	n.children, n.clients = make(map[child]*namespace), make(map[*parley.Hub]int)
-	n.fixed = map[string]*namespace{"/": newNamespace("/", main, true)}
+	if r := o.Recovery; r != nil {
+		n.keep = &parley.KeepOptions{
+			Window: r.MaxDisconnectionDuration,
+			Lag:    cmp.Or(o.PingInterval, pingEvery) + cmp.Or(o.PingTimeout, pongWithin),
+			Bytes:  r.MaxBytes, Clients: r.MaxClients,
+			Codec: n.words("/", kind{}).Codec(),
+		}
+	}
+	n.fixed = map[string]*namespace{"/": n.make("/", main, true)}
 	for name, hub := range o.Namespaces {
 		name = "/" + strings.TrimPrefix(name, "/")
 		if hub == nil || n.fixed[name] != nil {
 			panic(fmt.Sprintf("socketio: Options.Namespaces: %q has no hub, or one already", name))
 		}
-		n.fixed[name] = newNamespace(name, hub, true)
+		n.fixed[name] = n.make(name, hub, true)
 	}
 }
 
-func newNamespace(name string, hub *parley.Hub, fixed bool) *namespace {
-	return &namespace{name: name, hub: hub, fixed: fixed, both: [2]words{newWords(name, false), newWords(name, true)}}
+// make makes a namespace, whose hub has had no client of it.
+func (n *namespaces) make(name string, hub *parley.Hub, fixed bool) *namespace {
+	if n.keep != nil {
+		hub.Keep(*n.keep)
+	}
+	ns := &namespace{name: name, hub: hub, fixed: fixed}
+	for i := range ns.written {
+		ns.written[i] = n.words(name, kind{packed: i&1 != 0, recovers: i&2 != 0})
+	}
+	return ns
 }
 
-func newWords(name string, inMessagePack bool) words {
-	if inMessagePack {
-		return &packed{nsp: name}
-	}
-	return &protocol{nsp: name}
+// kind is what the words for a client depend on.
+type kind struct {
+	packed   bool // it speaks MessagePack
+	recovers bool // it can be recovered
 }
 
-// words are those for a client.
-func (ns *namespace) words(inMessagePack bool) words {
-	if inMessagePack {
-		return ns.both[1]
+// words makes those of a namespace.
+func (n *namespaces) words(name string, k kind) words {
+	if k.packed {
+		return &packed{nsp: name, offsets: k.recovers}
 	}
-	return ns.both[0]
+	return &protocol{nsp: name, offsets: k.recovers, most: n.most}
+}
+
+// words are those that all clients of a kind share.
+func (ns *namespace) words(k kind) words {
+	i := 0
+	if k.packed {
+		i |= 1
+	}
+	if k.recovers {
+		i |= 2
+	}
+	return ns.written[i]
 }
 
 // seek asks Options.Dynamic for the hub of a namespace.
@@ -91,7 +121,7 @@ func (n *namespaces) enter(name string, hub *parley.Hub) *namespace {
 	defer n.mu.Unlock()
 	ns := n.children[child{name, hub}]
 	if ns == nil {
-		ns = newNamespace(name, hub, false)
+		ns = n.make(name, hub, false)
 		n.children[child{name, hub}] = ns
 	}
 	ns.clients++

@@ -27,6 +27,15 @@ type Options struct {
 	// MaxNamespaces bounds the namespaces that one connection has joined at a
 	// time, and with it what may wait for one client: a queue for each. Zero means 100.
 	MaxNamespaces int
+	// Recovery lets clients that were lost go on where they were: with their ID,
+	// groups and values, and the events that they have missed (connection state
+	// recovery). It works for the hub's clients of protocol 5, which are those
+	// since v4.6. OnConnect runs for them too: see [parley.Conn.Recovered]. Nil
+	// means that every client that comes back is a new one.
+	Recovery *Recovery
+	// MaxAttachments bounds the binary attachments of one packet. The clients'
+	// own bound is 10. Zero means 10.
+	MaxAttachments int
 	// PingInterval is the time between a sign of life and the next ping. Zero
 	// means 25 seconds.
 	PingInterval time.Duration
@@ -102,4 +111,18 @@ type Options struct {
 	// read when they are first asked for, and kept. With package.json in it, its
 	// version is their ETag, else a hash is. Nil means that none are served.
 	ServeClient fs.FS
+}
+
+// Recovery says what is kept for lost clients. The zero value of each field means
+// its default.
+type Recovery struct {
+	// MaxDisconnectionDuration is how long a client may stay away. The default is
+	// 2 minutes.
+	MaxDisconnectionDuration time.Duration
+	// MaxBytes bounds the events that each hub keeps. With more the oldest go,
+	// and clients that lack them are new ones. The default is 16 MiB.
+	MaxBytes int
+	// MaxClients bounds the lost clients that each hub waits for. The default is
+	// 65,536.
+	MaxClients int
 }

@@ -173,7 +173,7 @@ func (p *peer) say(data []byte) error {
 	p.mu.Lock()
 	p.answers++
 	full := p.answers > maxAnswers
-	p.said = append(p.said, p.encoded(data))
+	p.said = append(p.said, &wire.Encoded{Data: data, Binary: p.assembler.packed})
 	p.mu.Unlock()
 	if full {
 		return malformed("too many CONNECTs")
@@ -182,22 +182,23 @@ func (p *peer) say(data []byte) error {
 	return nil
 }
 
-func (p *peer) encoded(data []byte) *wire.Encoded {
-	return &wire.Encoded{Data: data, Binary: p.assembler.packed}
+// wordsFor are those for a namespace that the client has not joined.
+func (p *peer) wordsFor(name string) words {
+	return p.server.namespaces.words(name, kind{packed: p.assembler.packed})
 }
 
 // connect takes a CONNECT.
 func (p *peer) connect(name string, auth json.RawMessage) error {
 	ns := p.server.namespaces.fixed[name]
 	if ns == nil && p.server.namespaces.dynamic == nil {
-		return p.say(newWords(name, p.assembler.packed).unknown())
+		return p.say(p.wordsFor(name).unknown())
 	}
 	s, err := p.reserve(name, auth)
 	switch {
 	case err != nil:
 		return err
 	case s == nil:
-		return p.say(newWords(name, p.assembler.packed).refused(p.revision(), &wire.Error{Message: "Too many namespaces"}))
+		return p.say(p.wordsFor(name).refused(p.revision(), &wire.Error{Message: "Too many namespaces"}))
 	case ns == nil:
 		go s.join() // ends when Options.Dynamic returns; nobody waits for it
 		return nil
@@ -206,7 +207,7 @@ func (p *peer) connect(name string, auth json.RawMessage) error {
 	case name == "/": // the others have an end, too
 		return parley.ErrShutdown
 	}
-	s.turnAway(newWords(name, p.assembler.packed).refused(p.revision(), shuttingDown))
+	s.turnAway(p.wordsFor(name).refused(p.revision(), shuttingDown))
 	return nil
 }
 

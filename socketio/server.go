@@ -15,6 +15,11 @@ import (
 	"github.com/parley-go/parley/socketio/internal/engineio"
 )
 
+const (
+	pingEvery  = 25 * time.Second
+	pongWithin = 20 * time.Second
+)
+
 // Server serves hubs to Socket.IO clients, as an [http.Handler] at whatever
 // path it is put; clients look for it at "/socket.io/". It is safe for
 // concurrent use. Connections it has opened end with [parley.Hub.Shutdown],
@@ -105,8 +110,8 @@ func (srv *Server) engineOptions(o *Options) engineio.Options {
 		deflateFrom = compressFrom
 	}
 	return engineio.Options{
-		PingInterval:      cmp.Or(o.PingInterval, 25*time.Second),
-		PingTimeout:       cmp.Or(o.PingTimeout, 20*time.Second),
+		PingInterval:      cmp.Or(o.PingInterval, pingEvery),
+		PingTimeout:       cmp.Or(o.PingTimeout, pongWithin),
 		UpgradeTimeout:    cmp.Or(o.UpgradeTimeout, 10*time.Second),
 		MaxHTTPBufferSize: cmp.Or(o.MaxHTTPBufferSize, 1e6),
 		MaxSessions:       cmp.Or(o.MaxSessions, 1<<16),
@@ -127,7 +132,9 @@ func (srv *Server) engineOptions(o *Options) engineio.Options {
 			CloseTimeout:      o.CloseTimeout,
 			CompressFromBytes: deflateFrom,
 		},
-		New: func(s *engineio.Socket) engineio.Upper { return &peer{server: srv, engine: s} },
+		New: func(s *engineio.Socket) engineio.Upper {
+			return &peer{server: srv, engine: s, assembler: assembler{most: o.MaxAttachments}}
+		},
 	}
 }
 

@@ -30,7 +30,7 @@ type space struct {
 // join finds the namespace and enters it.
 func (s *space) join() {
 	n := &s.server.namespaces
-	w := newWords(s.name, s.packed)
+	w := n.words(s.name, kind{packed: s.packed})
 	for range 3 { // a hub that it finds may be shut down in that moment
 		hub, err := n.seek(s.opened(), s.name)
 		if err != nil {
@@ -57,7 +57,7 @@ var shuttingDown = &wire.Error{Message: serverShuttingDown}
 // enter makes the session, and lets OnConnect decide. It tells whether the hub
 // takes any.
 func (s *space) enter(ns *namespace) bool {
-	session, err := ns.hub.NewSession(s.opened(), s, &parley.SessionOptions{ID: s.newID()})
+	session, err := ns.hub.NewSession(s.opened(), s, &parley.SessionOptions{ID: s.newID(), Recover: s.recovery()})
 	if err != nil {
 		s.server.namespaces.leave(ns)
 		return false
@@ -77,15 +77,21 @@ func (s *space) enter(ns *namespace) bool {
 		s.finish(nil)
 		return true
 	}
-	w, revision := ns.words(s.packed), s.revision()
-	session.Open(&parley.Opening{
+	session.Open(s.opener(session))
+	return true
+}
+
+// opener says how the session goes on.
+func (s *space) opener(session *parley.Session) *parley.Opening {
+	pid, revision := session.RecoveryID(), s.revision()
+	w := s.ns.words(kind{packed: s.packed, recovers: pid != ""})
+	return &parley.Opening{
 		Protocol:    w,
-		Welcome:     w.connected(revision, session.ID(), ""),
+		Welcome:     w.connected(revision, session.ID(), pid),
 		Refusal:     func(e *wire.Error) []byte { return w.refused(revision, e) },
 		KeepAlive:   -1, // the engine's
 		IdleTimeout: -1,
-	})
-	return true
+	}
 }
 
 // newID is the public name of a new session. Clients of protocol 4 make it
@@ -168,7 +174,7 @@ func (s *space) turnAway(words []byte) {
 	if !s.gone && !s.dead {
 		s.gone = true
 		s.drop(s, false)
-		s.said = append(s.said, s.encoded(words))
+		s.said = append(s.said, &wire.Encoded{Data: words, Binary: s.packed})
 	}
 	s.mu.Unlock()
 	s.engine.Wake()

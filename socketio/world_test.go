@@ -24,10 +24,12 @@ import (
 // goroutine that is left at the end fails the test.
 type world struct {
 	*testing.T
-	hub    *parley.Hub
-	conns  chan net.Conn // those that clients have dialled
-	over   chan struct{} // closed when the server takes none any more
-	client *http.Client
+	hub     *parley.Hub
+	options Options
+	further []*parley.Hub // see another
+	conns   chan net.Conn // those that clients have dialled
+	over    chan struct{} // closed when the server takes none any more
+	client  *http.Client
 
 	mu   sync.Mutex
 	ends []error // what OnDisconnect was told
@@ -39,6 +41,9 @@ func inWorld(t *testing.T, o *Options, setup func(w *world), test func(w *world)
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, conns: make(chan net.Conn), over: make(chan struct{})}
+		if o != nil {
+			w.options = *o
+		}
 		w.hub = parley.NewHub(&parley.HubOptions{
 			Log:    slog.New(slog.DiscardHandler),
 			Limits: parley.Limits{QueueMessages: 100, QueueBytes: 100 << 10},
@@ -49,17 +54,31 @@ func inWorld(t *testing.T, o *Options, setup func(w *world), test func(w *world)
 			setup(w)
 		}
 		mux := http.NewServeMux()
-		Mount(mux, "", w.hub, o)
+		Mount(mux, "", w.hub, &w.options)
 		server := &http.Server{Handler: mux, ErrorLog: log.New(complaints{t}, "", 0)}
 		go server.Serve(listener{w}) // ends with Close
 		test(w)
-		if err := w.hub.Shutdown(t.Context()); err != nil {
-			t.Errorf("Shutdown: %v", err)
+		for _, hub := range append([]*parley.Hub{w.hub}, w.further...) {
+			if err := hub.Shutdown(t.Context()); err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
 		}
 		w.client.CloseIdleConnections()
 		server.Close()
 		time.Sleep(time.Second) // the wheel's goroutine ends with the tick after its last timer
 	})
+}
+
+// another makes a hub that ends with the world. Its handler "who" answers with
+// its name, "leave" closes the connection.
+func (w *world) another(name string) *parley.Hub {
+	hub := parley.NewHub(&parley.HubOptions{Name: name, Log: slog.New(slog.DiscardHandler)})
+	hub.Handle("who", parley.Func(func() string { return name }))
+	hub.Handle("leave", parley.Func(func(c *parley.Conn) { c.Close("") }))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.further = append(w.further, hub)
+	return hub
 }
 
 func (w *world) handlers() {
