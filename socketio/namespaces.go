@@ -25,8 +25,10 @@ type namespaces struct {
 	most    int                 // attachments of one packet
 
 	mu       sync.Mutex
-	children map[child]*namespace // of dynamic, that have clients
-	clients  map[*parley.Hub]int  // of the hubs among them
+	children map[child]*namespace   // of dynamic, that have clients
+	clients  map[*parley.Hub]int    // of the hubs among them
+	seeking  map[string]int         // clients on their way into a namespace of dynamic
+	empty    map[string]*parley.Hub // to be shut down unless one of them comes to it
 }
 
 type child struct {
@@ -49,6 +51,7 @@ type namespace struct {
 func (n *namespaces) init(main *parley.Hub, o *Options) {
 	n.dynamic, n.cleanup, n.most = o.Dynamic, o.CleanupEmptyChildNamespaces, o.MaxAttachments
 	n.children, n.clients = make(map[child]*namespace), make(map[*parley.Hub]int)
+	n.seeking, n.empty = make(map[string]int), make(map[string]*parley.Hub)
 	if r := o.Recovery; r != nil {
 		n.keep = &parley.KeepOptions{
 			Window: r.MaxDisconnectionDuration,
@@ -87,10 +90,22 @@ type kind struct {
 
 // words makes those of a namespace.
 func (n *namespaces) words(name string, k kind) words {
-	if k.packed {
-		return &packed{nsp: name, offsets: k.recovers}
+	w := newWords(name, k.packed)
+	switch w := w.(type) {
+	case *packed:
+		w.offsets = k.recovers
+	case *protocol:
+		w.offsets, w.most = k.recovers, n.most
 	}
-	return &protocol{nsp: name, offsets: k.recovers, most: n.most}
+	return w
+}
+
+// newWords makes those of a namespace as a client needs them.
+func newWords(name string, inMessagePack bool) words {
+	if inMessagePack {
+		return &packed{nsp: name}
+	}
+	return &protocol{nsp: name}
 }
 
 // words are those that all clients of a kind share.
@@ -103,6 +118,27 @@ func (ns *namespace) words(k kind) words {
 		i |= 2
 	}
 	return ns.written[i]
+}
+
+// begin notes that a client wants to enter a namespace that is not fixed, until
+// end: so long its hub is not shut down for want of clients.
+func (n *namespaces) begin(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.seeking[name]++
+}
+
+func (n *namespaces) end(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.seeking[name]--; n.seeking[name] > 0 {
+		return
+	}
+	delete(n.seeking, name)
+	if hub := n.empty[name]; hub != nil {
+		delete(n.empty, name)
+		n.retire(name, hub)
+	}
 }
 
 // seek asks Options.Dynamic for the hub of a namespace.
@@ -139,12 +175,21 @@ func (n *namespaces) leave(ns *namespace) {
 	if ns.clients--; ns.clients == 0 {
 		delete(n.children, child{ns.name, ns.hub})
 	}
-	if n.clients[ns.hub]--; n.clients[ns.hub] > 0 {
-		return
+	if n.clients[ns.hub]--; n.clients[ns.hub] == 0 {
+		delete(n.clients, ns.hub)
+		n.retire(ns.name, ns.hub)
 	}
-	delete(n.clients, ns.hub)
-	if n.cleanup && ns.hub.Stats().Conns == 0 && !n.isFixed(ns.hub) {
-		retire(ns.hub)
+}
+
+// retire shuts down a hub that has no clients, if that is wanted. The caller
+// holds mu.
+func (n *namespaces) retire(name string, hub *parley.Hub) {
+	switch {
+	case !n.cleanup || n.clients[hub] > 0 || hub.Stats().Conns > 0 || n.isFixed(hub):
+	case n.seeking[name] > 0:
+		n.empty[name] = hub
+	default:
+		shutdown(hub)
 	}
 }
 
@@ -159,8 +204,8 @@ func (n *namespaces) isFixed(hub *parley.Hub) bool {
 
 const retireTime = time.Minute // for the handlers of a namespace that has no clients any more
 
-// retire shuts a hub down, and returns when it takes no more clients.
-func retire(hub *parley.Hub) {
+// shutdown shuts a hub down, and returns when it takes no more clients.
+func shutdown(hub *parley.Hub) {
 	begun := make(chan struct{})
 	hub.WhenShutdown(func() { close(begun) })
 	go func() { // ends with the last handler of the hub, at the latest in time

@@ -205,7 +205,7 @@ func TestEventsAreForgottenInTime(t *testing.T) {
 	})
 }
 
-func TestOffsets(t *testing.T) {
+func TestWhatHasAnOffset(t *testing.T) {
 	inRecoveringWorld(t, func(w *world) {
 		w.hub.Handle("ask", parley.Func(func(ctx context.Context, c *parley.Conn) error {
 			var s string
@@ -216,6 +216,7 @@ func TestOffsets(t *testing.T) {
 		s.joins("")
 		w.hub.Send(w.Context(), "said", "a string")
 		offset := s.event("said")
+		synctest.Wait() // it is written
 		w.hub.Audience().Volatile().Send(w.Context(), "now", "a string")
 		w.want(s.event("now"), offset) // else the client took the string for one
 		s.send(`421["message-with-ack","a string"]`)

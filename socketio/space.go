@@ -31,6 +31,8 @@ type space struct {
 func (s *space) join() {
 	n := &s.server.namespaces
 	w := n.words(s.name, kind{packed: s.packed})
+	n.begin(s.name)
+	defer n.end(s.name)
 	for range 3 { // a hub that it finds may be shut down in that moment
 		hub, err := n.seek(s.opened(), s.name)
 		if err != nil {
