@@ -5,6 +5,7 @@ import (
 	"cmp"
 
 	"github.com/parley-go/parley/internal/rawjson"
+	"github.com/parley-go/parley/internal/wheel"
 )
 
 // assembler makes packets of the messages of one connection. It belongs to
@@ -21,7 +22,8 @@ type assembler struct {
 // pending is a packet whose attachments are on their way.
 type pending struct {
 	packet
-	due int
+	due   int
+	timer wheel.Timer // of the next of them, for whoever calls Receive
 }
 
 // text takes a message of text, with Engine.IO's type in front. Whole tells
@@ -44,7 +46,7 @@ func (a *assembler) text(data []byte, p *packet) (whole bool, err error) {
 	if due == 0 {
 		return true, nil
 	}
-	a.pending = &pending{*p, due}
+	a.pending = &pending{packet: *p, due: due}
 	a.pending.payload = bytes.Clone(p.payload)
 	return false, nil
 }

@@ -3,6 +3,7 @@ package socketio
 import (
 	"errors"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -208,4 +209,13 @@ func TestBytesOfATextPacketAreNotCopied(t *testing.T) {
 	if want := values(`{"text":"hi"}`, `[1,2]`); !reflect.DeepEqual(m.Args, want) || &m.Args.Values[0][0] != &data[17] {
 		t.Errorf("got %+v", m)
 	}
+}
+
+// bytesOf is how many bytes fn allocates.
+func bytesOf(fn func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	fn()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }

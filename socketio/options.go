@@ -46,7 +46,8 @@ type Options struct {
 	// take. Zero means 10 seconds.
 	UpgradeTimeout time.Duration
 	// ConnectTimeout closes a connection that has joined no namespace for so
-	// long. Zero means 45 seconds.
+	// long, or whose client leaves an attachment that it has announced out for
+	// so long. Zero means 45 seconds.
 	ConnectTimeout time.Duration
 	// MaxHTTPBufferSize bounds, in bytes, the body of a POST and a message over
 	// WebSocket. Clients are told. Zero means 1,000,000.

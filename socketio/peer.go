@@ -98,19 +98,40 @@ func (p *peer) Receive(data []byte, binary bool) {
 	var packet packet // stays on the stack
 	var whole bool
 	var err error
+	before := p.assembler.pending
 	if binary {
 		whole, err = p.assembler.binary(data, &packet)
 	} else {
 		whole, err = p.assembler.text(data, &packet)
+	}
+	if after := p.assembler.pending; before != nil || after != nil {
+		p.await(before, after)
 	}
 	why := forcedClose
 	if whole && err == nil {
 		why, err = forcedServerClose, p.receive(&packet)
 	}
 	if err != nil {
-		p.blame(why, err)
-		p.engine.Fail(err)
+		p.fail(why, err)
 	}
+}
+
+// await gives the attachments of a packet as long as a client has for its
+// first CONNECT, each.
+func (p *peer) await(before, after *pending) {
+	if before != nil {
+		p.server.wheel.Cancel(&before.timer)
+	}
+	if after != nil {
+		after.timer.Fire = func() { p.fail(forcedClose, malformed("attachments that never came")) }
+		p.server.wheel.Reset(&after.timer, p.server.connectTimeout)
+	}
+}
+
+// fail ends the connection without a goodbye.
+func (p *peer) fail(why string, err error) {
+	p.blame(why, err)
+	p.engine.Fail(err)
 }
 
 func (p *peer) receive(packet *packet) error {
@@ -324,6 +345,7 @@ func (p *peer) Closed(err error) {
 	spaces := p.spaces
 	p.spaces, p.said = nil, nil
 	p.server.wheel.Cancel(&p.timer)
+	p.await(p.assembler.pending, nil)
 	p.server.waitNoMore(p)
 	p.mu.Unlock()
 	if err == engineio.ErrTransportClose {

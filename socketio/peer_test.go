@@ -95,7 +95,7 @@ func TestEventsAndAcks(t *testing.T) {
 			{"42[ \"message\" ,\t[1, 2] , \"a,]\\\"\"\n]", `42["message-back",[1,2],"a,]\""]`},
 			{`42456["message-with-ack",1,"2",{"3":[false]}]`, `43456[1,"2",{"3":[false]}]`},
 			{`420["message-with-ack"]`, `430[]`},
-			{`429007199254740991["message-with-ack","<&>ü\u00fc"]`, `439007199254740991["<&>ü\u00fc"]`},
+			{`429007199254740991["message-with-ack","<&>ü\u00fc"]`, `439007199254740991["<&>üü"]`},
 		} {
 			s.send(c.send)
 			s.want(c.want)

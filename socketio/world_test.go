@@ -2,7 +2,6 @@ package socketio
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log"
@@ -105,17 +104,11 @@ func (w *world) handlers() {
 }
 
 func anyArguments(call *parley.Call) ([]any, error) {
-	values, into := make([]json.RawMessage, call.Len()), make([]any, call.Len())
+	values, into := make([]any, call.Len()), make([]any, call.Len())
 	for i := range into {
 		into[i] = &values[i]
 	}
-	if err := call.Scan(into...); err != nil {
-		return nil, err
-	}
-	for i, v := range values {
-		into[i] = v
-	}
-	return into, nil
+	return values, call.Scan(into...)
 }
 
 // complaints fails the test with what net/http has to complain of, such as a
@@ -251,6 +244,10 @@ func (s *socket) read() {
 			s.end = err
 			return
 		}
+		if m.Type == websocket.Binary {
+			s.frames <- "binary " + string(m.Data)
+			continue
+		}
 		s.frames <- string(m.Data)
 	}
 }
@@ -273,7 +270,17 @@ func (s *socket) send(packets ...string) {
 	}
 }
 
-// next is the next frame, or "closed".
+// sendBinary sends binary messages.
+func (s *socket) sendBinary(messages ...string) {
+	s.Helper()
+	for _, m := range messages {
+		if err := s.conn.Write(s.Context(), websocket.Message{Type: websocket.Binary, Data: []byte(m)}); err != nil {
+			s.Errorf("write %q: %v", m, err)
+		}
+	}
+}
+
+// next is the next frame, "binary " and its bytes when it is one, or "closed".
 func (s *socket) next() string {
 	f, ok := <-s.frames
 	if !ok {
