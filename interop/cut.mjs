@@ -16,7 +16,8 @@ export function seeded(seed) {
 
 const mostConnections = 2000
 
-/** Cutter passes connections on to a port of 127.0.0.1, and cuts each that is a WebSocket after a while, unless it is told not to. */
+/** Cutter passes connections on to a port of 127.0.0.1, and cuts each that is a WebSocket after a while, unless it is told
+    not to, and some of the others. */
 export class Cutter {
   cuts = 0
   cutting = false
@@ -24,12 +25,16 @@ export class Cutter {
   #random
   #server
   #pairs = new Set()
+  #waiting = new Set() // clients at the gate
   #count = 0
   #gate = resolvers() // connections wait for it
 
-  /** A WebSocket lasts from least to most milliseconds. */
-  constructor({ seed = 1, least = 20, most = 250 } = {}) {
+  /** A WebSocket lasts from least to most milliseconds, and of other connections that share is cut after at most 20.
+      A cut is for the client only with the probability oneSided: the server is left with what is dead. */
+  constructor({ seed = 1, least = 20, most = 250, share = 0, oneSided = 0.5 } = {}) {
     this.#random = seeded(seed)
+    this.share = share
+    this.oneSided = oneSided
     this.lifetime = () => least + this.#random() * (most - least)
     this.release()
   }
@@ -48,10 +53,13 @@ export class Cutter {
   async #pass(client, port) {
     if (++this.#count > mostConnections) return client.destroy()
     client.on('error', () => {})
+    this.#waiting.add(client)
     await this.#gate.promise
+    this.#waiting.delete(client)
     if (client.destroyed) return
-    const pair = { client, server: createConnection(port, '127.0.0.1'), open: false, doomed: false, cut: false }
+    const pair = { client, server: createConnection(port, '127.0.0.1'), open: false, doomed: false, cut: false, asked: 0 }
     this.#pairs.add(pair)
+    if (this.cutting && this.#random() < this.share) this.#doom(pair, this.#random() * 20)
     for (const [from, to] of [[client, pair.server], [pair.server, client]]) {
       from.on('data', data => this.#move(pair, from, to, data))
       from.on('end', () => pair.cut || to.end())
@@ -65,6 +73,7 @@ export class Cutter {
 
   /** move passes data on, or some of it and then nothing more. */
   #move(pair, from, to, data) {
+    pair.asked = from === pair.client ? performance.now() : 0
     if (pair.cut || (this.deaf && pair.open && from === pair.client)) return
     if (!pair.open && from === pair.server && data.includes('HTTP/1.1 101')) {
       pair.open = true
@@ -78,15 +87,14 @@ export class Cutter {
     this.cut(pair)
   }
 
-  /** doom cuts a WebSocket after a while: in the middle of what it carries then, or a moment later if that is nothing. */
-  #doom(pair) {
-    const ends = this.lifetime()
+  /** doom cuts a connection after a while: in the middle of what it carries then, or a moment later if that is nothing. */
+  #doom(pair, ends = this.lifetime()) {
     setTimeout(() => { pair.doomed = true }, ends).unref()
     setTimeout(() => { if (this.cutting) this.cut(pair) }, ends + 20).unref()
   }
 
   /** cut ends a connection for both ends at once, or, as often, for the client only: the server is left with one that is dead. */
-  cut(pair, both = this.#random() < 0.5) {
+  cut(pair, both = this.#random() >= this.oneSided) {
     if (pair.cut) return
     pair.cut = true
     this.cuts++
@@ -94,9 +102,18 @@ export class Cutter {
     if (both) setImmediate(() => pair.server.resetAndDestroy())
   }
 
-  /** cutAll cuts every WebSocket, for both ends. */
-  cutAll() {
-    for (const pair of this.#pairs) if (pair.open) this.cut(pair, true)
+  /** cutAll cuts every WebSocket; with others, all connections there are, also those that are held. For both ends, unless
+      it is told otherwise. */
+  cutAll({ others = false, both = true } = {}) {
+    for (const pair of this.#pairs) if (pair.open || others) this.cut(pair, both)
+    if (others) for (const client of this.#waiting) client.resetAndDestroy()
+  }
+
+  /** waits tells whether what is open are WebSockets and requests that wait for their answer since so many milliseconds. */
+  waits(ms) {
+    const since = performance.now() - ms
+    const busy = [...this.#pairs].filter(({ open, asked, cut }) => !cut && (open || asked))
+    return busy.length > 0 && busy.every(({ open, asked }) => open || asked < since)
   }
 
   async stop() {

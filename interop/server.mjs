@@ -37,9 +37,13 @@ export async function startDemo({ listen = '127.0.0.1:0', args = [] } = {}) {
   return start(await build('parley', 'cmd/parley'), ['demo', '--listen', listen, ...args], /^parley demo: (http:\/\/\S+)$/)
 }
 
-/** startTestserver starts interop/testserver on a free port of 127.0.0.1. */
+/** startTestserver starts interop/testserver on a free port of 127.0.0.1; with REFERENCE=1 its twin on npm's socket.io. */
 export async function startTestserver({ listen = '127.0.0.1:0', args = [] } = {}) {
-  return start(await build('testserver', 'interop/testserver'), ['--listen', listen, ...args], /^testserver: (http:\/\/\S+)$/)
+  const says = /^testserver: (http:\/\/\S+)$/
+  if (process.env.REFERENCE === '1') {
+    return start(process.execPath, [join(root, 'interop/socketio/reference.mjs'), '--listen', listen, ...args], says)
+  }
+  return start(await build('testserver', 'interop/testserver'), ['--listen', listen, ...args], says)
 }
 
 /** startMigration starts examples/migration on a free port of 127.0.0.1. Its url is that of the hub. */

@@ -46,6 +46,7 @@ type site struct {
 	limits        parley.Limits
 	origin, files string
 	hub, parallel *parley.Hub // the second runs several calls of a connection at a time
+	judges        *judges
 }
 
 // run serves until the process is asked to end, then shuts the hubs down.
@@ -61,6 +62,7 @@ func run(listen string, s *site) error {
 	if err != nil {
 		return err
 	}
+	s.judges = mountJudges(mux, s.limits, s.origin, log)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
@@ -79,7 +81,7 @@ func run(listen string, s *site) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return errors.Join(s.hub.Shutdown(ctx), s.parallel.Shutdown(ctx), endRaw(ctx), endAdmin(ctx), server.Shutdown(ctx))
+	return errors.Join(s.hub.Shutdown(ctx), s.parallel.Shutdown(ctx), endRaw(ctx), endAdmin(ctx), s.judges.shutdown(ctx), server.Shutdown(ctx))
 }
 
 func (s *site) mux() *http.ServeMux {

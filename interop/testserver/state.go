@@ -21,6 +21,10 @@ func (s *site) state(w http.ResponseWriter, _ *http.Request) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	hub := s.hub.Stats()
+	for _, judged := range s.judges.all() {
+		more := judged.Stats()
+		hub.Conns, hub.Opened, hub.Panics = hub.Conns+more.Conns, hub.Opened+more.Opened, hub.Panics+more.Panics
+	}
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(state{ // a client that went away does not want it
 		Conns: hub.Conns, Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc, Opened: hub.Opened, Panics: hub.Panics,
