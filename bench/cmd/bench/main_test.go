@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 // the kernel's accounts, the report.
 func TestTheRigMeasures(t *testing.T) {
 	t.Setenv("GORACE", "atexit_sleep_ms=0") // or each server would take a second to end
-	only := []string{"floor", "parley", "gws", "hub-json", "hub-msgpack"}
+	only := []string{"floor", "parley", "gws", "hub-json", "hub-msgpack", "hub-socketio"}
 	cases := rig.Select(rig.Cases(true), regexp.MustCompile(`^((hub/)?(echo/125B/c100/d16|broadcast/.*burst16|idle/c.*)|handshake|busy/.*)$`),
 		func(server string) bool { return slices.Contains(only, server) })
 	for i := range cases {

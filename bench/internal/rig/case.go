@@ -54,11 +54,13 @@ const (
 	nodeSocketIO = "socket.io"
 	hubJSON      = "hub-json"
 	hubMsgpack   = "hub-msgpack"
+	hubSocketIO  = "hub-socketio"
 )
 
 // olds are Parley's servers as an older build of this program has them, by the names
 // under which they run.
-var olds = map[string]string{"old": parley, "old-accept": parleyAccept, "old-hub-json": hubJSON, "old-hub-msgpack": hubMsgpack}
+var olds = map[string]string{"old": parley, "old-accept": parleyAccept,
+	"old-hub-json": hubJSON, "old-hub-msgpack": hubMsgpack, "old-hub-socketio": hubSocketIO}
 
 // Without returns the cases of all kinds but one.
 func Without(cases []Case, kind Kind) []Case {
@@ -74,7 +76,7 @@ func (c *Case) script(server string) *load.Script {
 		return load.Raw(c.Size, c.Depth)
 	case server == hubJSON || server == hubMsgpack:
 		return load.SignalR(c.Size, c.Depth, server == hubMsgpack)
-	case server == nodeSocketIO:
+	case server == hubSocketIO || server == nodeSocketIO:
 		return load.SocketIO(c.Size, c.Depth)
 	case c.Deflate != "":
 		return load.Compressed(c.Size, c.Depth, c.Deflate == "takeover")

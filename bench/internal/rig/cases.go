@@ -37,7 +37,7 @@ var (
 	floors = []string{floor, floorNet}
 	ours   = []string{parley, parleyAccept}
 	field  = []string{gws, gorilla, coder, gobwas, gobwasEpoll, nodeWS}
-	hubs   = []string{hubJSON, hubMsgpack}
+	hubs   = []string{hubJSON, hubMsgpack, hubSocketIO}
 )
 
 // echoCases are messages of all sizes, few connections and many, one message in

@@ -128,12 +128,12 @@ var sections = []section{
 		[]view{{"Ratio to floor-net", ratioOf(Median, floorNet)}, {"Median and 99th percentile", latency}}},
 	{"System calls", "For each echo of 125 B, 100 connections.", regexp.MustCompile(`^calls/`),
 		[]view{{"", figureOf(SysCalls, "%.2f")}}},
-	{"Invocations", "A hub's method that returns its argument, a text of 125 B, called over SignalR, next to an echo of the same text on a bare WebSocket (`parley`), and the same in Node: CPU per call.",
+	{"Invocations", "A hub's method that returns its argument, a text of 125 B, called over SignalR and, as an event with an acknowledgement, over Socket.IO, next to an echo of the same text on a bare WebSocket (`parley`), and the same in Node: CPU per call.",
 		regexp.MustCompile(`^hub/echo/`),
-		[]view{costs, beyond("Nanoseconds beyond the bare echo", CPU, "%.0f"), {"Calls per second", rate}, {"Server and client at work, %", atWork},
+		[]view{costs, ratioTo(nodeSocketIO), beyond("Nanoseconds beyond the bare echo", CPU, "%.0f"), {"Calls per second", rate}, {"Server and client at work, %", atWork},
 			allocations, beyond("Allocations beyond the bare echo", Allocs, "%.2f")}},
 	{"Group", "A call that sends an event to a group of 1,000, next to a `websocket.Set`, and the same in Node: CPU per delivery.", regexp.MustCompile(`^hub/broadcast/`),
-		[]view{costs, beyond("Nanoseconds beyond the bare broadcast", CPU, "%.0f"), {"Deliveries per second", rate}, {"Server and client at work, %", atWork},
+		[]view{costs, ratioTo(nodeSocketIO), beyond("Nanoseconds beyond the bare broadcast", CPU, "%.0f"), {"Deliveries per second", rate}, {"Server and client at work, %", atWork},
 			allocations}},
 	{"System calls of a hub", "For each invocation.", regexp.MustCompile(`^hub/calls/`),
 		[]view{{"", figureOf(SysCalls, "%.2f")}}},
@@ -160,7 +160,8 @@ func ratioOf(m Metric, to string) func(Results, *Case, string) string {
 }
 
 // bare has the bare WebSocket server that a hub stands on.
-var bare = map[string]string{hubJSON: parley, hubMsgpack: parley, nodeSocketIO: nodeWS, "old-hub-json": "old", "old-hub-msgpack": "old"}
+var bare = map[string]string{hubJSON: parley, hubMsgpack: parley, hubSocketIO: parley, nodeSocketIO: nodeWS,
+	"old-hub-json": "old", "old-hub-msgpack": "old", "old-hub-socketio": "old"}
 
 // beyond is what hubs have above the bare server that they stand on.
 func beyond(title string, m Metric, verb string) view {

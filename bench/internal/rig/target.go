@@ -39,7 +39,8 @@ type group struct {
 func groups() []group {
 	return []group{
 		{"Targets", ours, []string{"Handler", "Accept + Messages"}, Targets()},
-		{"Targets of the hub", hubs, []string{"SignalR, json", "SignalR, messagepack"}, HubTargets()},
+		{"Targets of the hub", []string{hubJSON, hubMsgpack}, []string{"SignalR, json", "SignalR, messagepack"}, HubTargets()},
+		{"Targets of Socket.IO", []string{hubSocketIO}, []string{"Parley"}, SocketIOTargets()},
 	}
 }
 
@@ -114,6 +115,26 @@ func HubTargets() []Target {
 			Cases: cases(`^hub/idle/`), Metric: Resident, Beyond: parley, Max: 2048, Unit: "B"},
 		{About: "the same", Words: "≤ 2 KiB resident beyond a raw WebSocket, settled",
 			Cases: cases(`^hub/idle/`), Metric: Settled, Beyond: parley, Max: 2048, Unit: "B"},
+	}
+}
+
+// SocketIOTargets are those of Socket.IO's protocol, next to the reference server.
+func SocketIOTargets() []Target {
+	cases := regexp.MustCompile
+	reference := []string{nodeSocketIO}
+	return []Target{
+		{About: "event of 125 B with an acknowledgement, one in flight, 100 and 1,000 connections", Words: "≤ 0.75 × the reference",
+			Cases: cases(`^hub/echo/.*/d1$`), Metric: CPU, Against: reference, Max: 0.75},
+		{About: "the same, 16 in flight", Words: "≤ 0.20 × the reference",
+			Cases: cases(`^hub/echo/.*/d16$`), Metric: CPU, Against: reference, Max: 0.20},
+		{About: "delivery to a room of 1,000, one at a time", Words: "≤ 0.65 × the reference",
+			Cases: cases(`^hub/broadcast/.*burst1$`), Metric: CPU, Against: reference, Max: 0.65},
+		{About: "the same, bursts of 16", Words: "≤ 0.12 × the reference",
+			Cases: cases(`^hub/broadcast/.*burst16$`), Metric: CPU, Against: reference, Max: 0.12},
+		{About: "idle, 5,000 connections, after one event each", Words: "≤ 0.15 × the reference, resident at once",
+			Cases: cases(`^hub/idle/`), Metric: Resident, Against: reference, Max: 0.15},
+		{About: "the same", Words: "≤ 0.15 × the reference, resident settled",
+			Cases: cases(`^hub/idle/`), Metric: Settled, Against: reference, Max: 0.15},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/signalr"
+	"github.com/parley-go/parley/socketio"
 )
 
 // What the hub knows: a call with an answer, and one that becomes an event for the
@@ -23,9 +24,8 @@ const (
 	speaker = "speaker" // the user who publishes
 )
 
-// hubHandler is a hub mounted for SignalR, in both of its protocols. All but the
-// publisher are members of the room. No ping comes between the answers.
-func hubHandler(Options) (http.Handler, error) {
+// newHub is a hub where all but the publisher are members of the room.
+func newHub() *parley.Hub {
 	hub := parley.NewHub(nil)
 	hub.OnConnect(func(_ context.Context, c *parley.Conn) error {
 		if c.User() == speaker {
@@ -37,10 +37,28 @@ func hubHandler(Options) (http.Handler, error) {
 	say.Handle(hub, func(ctx context.Context, _ *parley.Conn, text string) error {
 		return said.Send(ctx, hub.Group(room), text)
 	})
+	return hub
+}
+
+// hubHandler is the hub mounted for SignalR, in both of its protocols. No ping comes
+// between the answers.
+func hubHandler(Options) (http.Handler, error) {
+	hub := newHub()
 	options := &signalr.Options{KeepAlive: time.Hour, ClientTimeout: time.Hour}
 	mux := http.NewServeMux()
 	signalr.Mount(mux, "/", hub, options)
 	signalr.Mount(mux, PublishPath, hub, options)
+	return identify(mux), nil
+}
+
+// socketIOHandler is the hub mounted for Socket.IO; the rig's clients begin with a
+// WebSocket. No ping comes between the answers.
+func socketIOHandler(Options) (http.Handler, error) {
+	hub := newHub()
+	options := &socketio.Options{PingInterval: time.Hour}
+	mux := http.NewServeMux()
+	socketio.Mount(mux, "/", hub, options)
+	socketio.Mount(mux, PublishPath, hub, options)
 	return identify(mux), nil
 }
 

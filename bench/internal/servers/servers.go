@@ -46,6 +46,7 @@ var all = map[string]Server{
 	"gorilla":       onHTTP(gorillaHandler),
 	"hub-json":      onHTTP(hubHandler), // the client chooses the protocol
 	"hub-msgpack":   onHTTP(hubHandler),
+	"hub-socketio":  onHTTP(socketIOHandler),
 }
 
 // Named returns the server of a name.
