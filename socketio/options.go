@@ -112,6 +112,12 @@ type Options struct {
 	// read when they are first asked for, and kept. With package.json in it, its
 	// version is their ETag, else a hash is. Nil means that none are served.
 	ServeClient fs.FS
+	// Protocol1 serves the clients of Socket.IO 0.9 too, the last of 2014, below
+	// 1/ of the path: over WebSocket and polls, in the same namespaces and groups as
+	// all others. They know no binary values: bytes reach them in base64. False means
+	// that they are refused, as should be where none are left: it is code that can
+	// be reached from the network.
+	Protocol1 bool
 }
 
 // Recovery says what is kept for lost clients. The zero value of each field means

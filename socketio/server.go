@@ -13,6 +13,7 @@ import (
 	"github.com/parley-go/parley/internal/transport"
 	"github.com/parley-go/parley/internal/wheel"
 	"github.com/parley-go/parley/socketio/internal/engineio"
+	"github.com/parley-go/parley/socketio/internal/protocol1"
 )
 
 const (
@@ -33,7 +34,8 @@ type Server struct {
 	engine         *engineio.Server
 	ids            engineio.IDs
 	wheel          *wheel.Wheel
-	files          *clientFiles // nil: none are served
+	files          *clientFiles      // nil: none are served
+	old            *protocol1.Server // nil: they are refused
 
 	mu      sync.Mutex
 	waiting map[*peer]struct{} // those that have joined nothing
@@ -56,6 +58,7 @@ func NewServer(hub *parley.Hub, o *Options) *Server {
 	engine := srv.engineOptions(o)
 	srv.engine = engineio.NewServer(engine)
 	srv.files = newClientFiles(o.ServeClient, &engine.Transport)
+	srv.old = srv.newOld(o, engine.Transport)
 	hub.WhenShutdown(srv.stop)
 	return srv
 }
@@ -93,7 +96,11 @@ func (srv *Server) log() *slog.Logger { return srv.hub.Log() }
 
 // ServeHTTP implements [http.Handler].
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !srv.files.serve(w, r) {
+	switch {
+	case srv.files.serve(w, r):
+	case srv.isOld(r):
+		srv.old.ServeHTTP(w, r)
+	default:
 		srv.engine.ServeHTTP(w, r)
 	}
 }

@@ -10,7 +10,7 @@
 // WebSocket and EventSource are the browser's own; Socket.IO, that of 2012 too, and SignalR are the unmodified npm
 // clients.
 
-export const dialects = { websocket: 'WebSocket', eventsource: 'EventSource', socketio: 'Socket.IO', signalr: 'SignalR' }
+export const dialects = { websocket: 'WebSocket', eventsource: 'EventSource', socketio: 'Socket.IO', socketio09: 'Socket.IO 0.9', signalr: 'SignalR' }
 
 /** What may carry a dialect that has several transports; without a choice its client takes the first that works. */
 export const transports = {
@@ -296,7 +296,8 @@ class OverSocketIO09 extends Connection {
       transports: transport ? [transport] : ['websocket', 'xhr-polling'],
     })
     socket.on('connect', () => this.turn('connected', 'socket.io-client 0.9, ' + socket.socket.transport.name))
-    socket.on('disconnect', reason => (reason === 'booted' ? this.turn('closed', reason) : this.turn('reconnecting')))
+    // Whoever is thrown out does not come back; the client says so only after this event.
+    socket.on('disconnect', reason => queueMicrotask(() => (socket.socket.reconnecting ? this.turn('reconnecting') : this.turn('closed', reason))))
     for (const end of ['connect_failed', 'reconnect_failed']) socket.on(end, reason => this.turn('closed', reason))
     for (const event of this.#events) this.listen(event)
   }

@@ -52,7 +52,7 @@ func Mount(mux *http.ServeMux, at string, hub *parley.Hub, modules string) {
 	if modules != "" {
 		client = os.DirFS(filepath.Join(modules, "socket.io-client"))
 	}
-	socketio.Mount(mux, at+"/socket.io/", hub, &socketio.Options{ServeClient: client})
+	socketio.Mount(mux, at+"/socket.io/", hub, &socketio.Options{ServeClient: client, Protocol1: true})
 }
 
 // bundle is an npm client as browsers load it.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -12,8 +11,6 @@ import (
 	"github.com/parley-go/parley/internal/transport"
 	"github.com/parley-go/parley/wire"
 )
-
-const maxSpaces = 100 // namespaces of a client, at a time
 
 // client is one client, from its handshake on: what stands above the one pipe
 // that it opens.
@@ -32,6 +29,7 @@ type client struct {
 	pipe   wire.Pipe // fixed when it is opened; nil before
 	spaces []*space  // of which the first is the main namespace; replaced rather than changed
 	ending []*space  // have said their last words, which wait to be taken
+	sought []*sought // namespaces that are being looked for
 	left   bool      // the client has said goodbye
 	told   bool      // it has been told not to come back
 	reason error     // why this side ends it
@@ -94,16 +92,10 @@ func (c *client) forget() {
 func (c *client) open(r *http.Request) error {
 	o := &c.server.o
 	opening := parley.Opening{KeepAlive: o.HeartbeatInterval, IdleTimeout: o.HeartbeatInterval + o.HeartbeatTimeout}
-	if c.kind != webSocket {
+	if c.kind != WebSocket {
 		opening.KeepAlive, opening.IdleTimeout = -1, -1 // polls are signs of life
 	}
-	hub, err := o.Hub(r, "/")
-	if err == nil && hub == nil {
-		err = errors.New("socketio: no main namespace")
-	}
-	if err == nil {
-		err = c.enter(hub, r, "", &opening)
-	}
+	err := c.enter(&space{client: c, hub: o.Hub("/")}, r, &opening)
 	if err != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -113,13 +105,11 @@ func (c *client) open(r *http.Request) error {
 }
 
 // enter begins a session in a namespace.
-func (c *client) enter(hub *parley.Hub, r *http.Request, endpoint string, o *parley.Opening) error {
-	s := &space{client: c, endpoint: endpoint}
-	session, err := hub.NewSession(r, s, &parley.SessionOptions{ID: c.server.o.NewID()})
+func (c *client) enter(s *space, r *http.Request, o *parley.Opening) (err error) {
+	s.session, err = s.hub.NewSession(r, s, &parley.SessionOptions{ID: c.server.o.NewID()})
 	if err != nil {
 		return err
 	}
-	s.session = session
 	c.mu.Lock()
 	gone := c.phase == over
 	if !gone {
@@ -127,13 +117,13 @@ func (c *client) enter(hub *parley.Hub, r *http.Request, endpoint string, o *par
 	}
 	c.mu.Unlock()
 	if gone {
-		session.Closed(nil)
+		s.session.Closed(nil)
 		return parley.ErrClosed
 	}
-	words := protocol{endpoint}
+	words := protocol{s.endpoint}
 	o.Protocol, o.Welcome = words, words.welcome()
 	o.Refusal = func(*wire.Error) []byte { return words.refusal() }
-	session.Open(o)
+	s.session.Open(o)
 	return nil
 }
 
@@ -170,66 +160,35 @@ func (c *client) receive(p *packet) error {
 		return nil
 	}
 	main.session.Heard()
-	switch p.kind {
-	case packetHeartbeat, packetError, packetNoop:
+	switch {
+	case p.kind == packetHeartbeat, p.kind == packetError, p.kind == packetNoop:
 		return nil
-	case packetConnect:
-		return c.join(main, p)
-	case packetDisconnect:
-		c.leave(p.endpoint)
+	case p.kind == packetConnect:
+		return c.join(main, p.endpoint)
+	case p.kind == packetDisconnect && p.endpoint == "":
+		c.end()
 		return nil
 	}
+	if waits, err := c.later(p); waits || err != nil {
+		return err
+	}
+	return c.deliver(p)
+}
+
+// deliver hands a packet to its namespace. A client emits before it hears that it
+// may not, or need no longer.
+func (c *client) deliver(p *packet) error {
 	s := c.space(p.endpoint)
-	if s == nil { // the client emits before it hears that it may not, or need no longer
+	switch {
+	case s == nil:
+		return nil
+	case p.kind == packetDisconnect:
+		if c.remove(s, false) {
+			s.close(nil)
+		}
 		return nil
 	}
 	return s.receive(p)
-}
-
-// join lets the client into a further namespace. It may say so again.
-func (c *client) join(main *space, p *packet) error {
-	s := c.space(p.endpoint)
-	if s != nil {
-		return nil
-	}
-	c.mu.Lock()
-	full := len(c.spaces) >= maxSpaces
-	c.mu.Unlock()
-	if full {
-		return malformed("too many namespaces")
-	}
-	name, query, _ := strings.Cut(p.endpoint, "?")
-	r := withQuery(main.session.Request(), query)
-	hub, err := c.server.o.Hub(r, name)
-	if err == nil && hub != nil && name != "/" {
-		err = c.enter(hub, r, p.endpoint, &parley.Opening{KeepAlive: -1, IdleTimeout: -1})
-		if err == nil {
-			return nil
-		}
-	}
-	return main.session.Send(&wire.Encoded{Data: protocol{p.endpoint}.refusal()})
-}
-
-// withQuery adds the query of an endpoint, /chat?room=1, to that of the request.
-func withQuery(r *http.Request, query string) *http.Request {
-	if query == "" {
-		return r
-	}
-	r = r.Clone(r.Context())
-	r.URL.RawQuery = strings.TrimPrefix(r.URL.RawQuery+"&"+query, "&")
-	return r
-}
-
-// leave takes the client's goodbye to a namespace; to the main one, it is to
-// everything.
-func (c *client) leave(endpoint string) {
-	if endpoint == "" {
-		c.end()
-		return
-	}
-	if s := c.space(endpoint); s != nil && c.remove(s, false) {
-		s.session.Closed(nil)
-	}
 }
 
 // end is the client's own goodbye. It closes a WebSocket itself, and polls no
@@ -239,7 +198,7 @@ func (c *client) end() {
 	c.left = true
 	pipe, kind := c.pipe, c.kind
 	c.mu.Unlock()
-	if kind == webSocket {
+	if kind == WebSocket {
 		pipe.Close(1000, "")
 		return
 	}
@@ -285,7 +244,7 @@ func (c *client) Take(batch []*wire.Encoded) []*wire.Encoded {
 	c.mu.Unlock()
 	for _, s := range ending {
 		batch = s.session.Take(batch)
-		go s.session.Closed(nil) // ends at once; apart, because the caller holds a lock of its pipe. The hub waits for the session
+		go s.close(nil) // ends at once; apart, because the caller holds a lock of its pipe. The hub waits for the session
 	}
 	for _, s := range spaces {
 		batch = s.session.Take(batch)
@@ -310,6 +269,6 @@ func (c *client) Closed(err error) {
 		err = parley.ErrIdle
 	}
 	for _, s := range spaces {
-		s.session.Closed(err)
+		s.close(err)
 	}
 }

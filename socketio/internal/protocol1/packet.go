@@ -2,6 +2,7 @@ package protocol1
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -32,7 +33,6 @@ const (
 	maxEndpoint    = 256       // bytes
 	maxArguments   = 4096      // of one event or ack
 	maxID          = 1<<53 - 1 // of an ack: beyond it JavaScript cannot count
-	maxPackets     = 10_000    // of one POST
 	separator      = "\ufffd"  // around the lengths of a payload
 	maxLengthBytes = 9         // digits
 )
@@ -82,16 +82,16 @@ func parseID(data []byte) (id string, withData bool, err error) {
 	return strconv.FormatUint(n, 10), withData, nil
 }
 
-// message reads the packet's data into m. The ID of a call that wants data ends
-// with a plus, as it is written. Packets that are no messages of a session leave
-// m as it is.
+// message reads the packet's data into m. A call whose ack has no data has no ID:
+// it is acknowledged when it comes. Packets that are no messages of a session
+// leave m as it is.
 func (p *packet) message(m *wire.Message) error {
 	switch p.kind {
 	case packetDisconnect:
 		m.Kind = wire.Close
 		return nil
 	case packetHeartbeat:
-		m.Kind = wire.Pong
+		m.Kind = wire.Ping
 		return nil
 	case packetAck:
 		return p.ack(m)
@@ -99,9 +99,9 @@ func (p *packet) message(m *wire.Message) error {
 	default:
 		return nil
 	}
-	m.Kind, m.Name, m.ID = wire.Call, messageName, p.id
+	m.Kind, m.Name = wire.Call, messageName
 	if p.withData {
-		m.ID += "+"
+		m.ID = p.id
 	}
 	switch p.kind {
 	case packetMessage:
@@ -162,8 +162,24 @@ func (p *packet) ack(m *wire.Message) (err error) {
 	if rawjson.Check(args) != nil {
 		return malformed("ack is not JSON")
 	}
-	m.Args.Values, err = splitArray(args)
+	values, err := splitArray(args)
+	if len(values) == 1 {
+		m.Err = readFailure(values[0])
+	}
+	if m.Err == nil {
+		m.Args.Values = values
+	}
 	return err
+}
+
+// readFailure recognises our own form of a failed ack; nil when it is anything
+// else.
+func readFailure(data []byte) *wire.Error {
+	var f struct{ Error *failure }
+	if rawjson.Kind(data) != '{' || json.Unmarshal(data, &f) != nil || f.Error == nil || f.Error.Code == "" || f.Error.Message == "" {
+		return nil
+	}
+	return &wire.Error{Code: f.Error.Code, Message: f.Error.Message, Data: f.Error.Data}
 }
 
 // splitArray cuts a JSON array, which is valid, into its elements.
@@ -208,9 +224,9 @@ func width(r rune) int {
 	return 1
 }
 
-// eachPacket hands the packets of a payload to yield, until it returns false. A
-// single one comes without a length.
-func eachPacket(payload []byte, yield func(packet []byte) bool) error {
+// eachPacket hands the packets of a payload, at most so many, to yield, until it
+// returns false. A single one comes without a length.
+func eachPacket(payload []byte, most int, yield func(packet []byte) bool) error {
 	if !utf8.Valid(payload) {
 		return malformed("payload is not UTF-8")
 	}
@@ -219,7 +235,7 @@ func eachPacket(payload []byte, yield func(packet []byte) bool) error {
 		return nil
 	}
 	for count := 0; len(payload) > 0; count++ {
-		if count == maxPackets {
+		if count == most {
 			return malformed("too many packets in a payload")
 		}
 		packet, rest, err := cutPacket(payload)

@@ -98,7 +98,7 @@ func bars(e *wire.Encoded) bool {
 
 // answer writes a payload as the request's transport wants it.
 func answer(w http.ResponseWriter, r *http.Request, payload []byte) error {
-	if t, _ := parsePath(r.URL.Path); t.transport == jsonpPolling {
+	if t, _ := parsePath(r.URL.Path); t.transport == JSONPPolling {
 		return writeScript(w, max(0, jsonIndex(r.URL.Query().Get("i"))), string(payload))
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
@@ -121,7 +121,7 @@ func writeScript(w http.ResponseWriter, callback int, text string) error {
 // servePost takes the packets of a POST.
 func (srv *Server) servePost(w http.ResponseWriter, r *http.Request, c *client, kind string) {
 	payload, err := transport.ReadBody(w, r, &srv.o.Transport)
-	if err == nil && kind == jsonpPolling {
+	if err == nil && kind == JSONPPolling {
 		payload, err = formPayload(payload)
 	}
 	poll := c.polls(kind)
@@ -130,7 +130,7 @@ func (srv *Server) servePost(w http.ResponseWriter, r *http.Request, c *client, 
 		answer(w, r, []byte(notHandshaken)) // which its next poll learns too
 		return
 	case err == nil:
-		err = eachPacket(payload, func(packet []byte) bool { return poll.Receive(packet, false) == nil })
+		err = eachPacket(payload, srv.o.MaxPackets, func(packet []byte) bool { return poll.Receive(packet, false) == nil })
 	}
 	if err != nil {
 		c.fail(err)

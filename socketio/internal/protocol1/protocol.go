@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/parley-go/parley/internal/rawjson"
 	"github.com/parley-go/parley/wire"
@@ -103,29 +102,26 @@ type failure struct {
 	Data    json.RawMessage `json:"data,omitempty"`
 }
 
-// appendResult writes the ack of a call that wants one with data. The failure of
-// any other is an event "error".
+// appendResult writes the ack of a call that wants one. The failure of any other
+// is an event "error".
 func (p protocol) appendResult(dst []byte, m *wire.Message) []byte {
-	id, withData := strings.CutSuffix(m.ID, "+")
 	if m.Err == nil {
 		if m.ID == "" {
 			return dst
 		}
-		return p.appendAck(dst, id, withData, m.Args.Values)
+		return p.appendAck(dst, m.ID, m.Args.Values)
 	}
 	f := failure{Code: m.Err.Code, Message: m.Err.Message, Data: m.Err.Data}
-	if !withData {
+	if m.ID == "" {
 		f.Event = m.Name
 		return p.appendEvent(dst, "", "error", [][]byte{encode(f)})
 	}
-	return p.appendAck(dst, id, true, [][]byte{encode(struct {
-		Error failure `json:"error"`
-	}{f})})
+	return p.appendAck(dst, m.ID, [][]byte{encode(map[string]failure{"error": f})})
 }
 
-func (p protocol) appendAck(dst []byte, id string, withData bool, args [][]byte) []byte {
+func (p protocol) appendAck(dst []byte, id string, args [][]byte) []byte {
 	dst = append(append(p.appendHead(dst, packetAck, ""), ':'), id...)
-	if !withData || len(args) == 0 {
+	if len(args) == 0 {
 		return dst
 	}
 	return appendArray(append(dst, '+'), args)

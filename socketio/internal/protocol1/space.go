@@ -7,9 +7,14 @@ import (
 
 // space is a client's presence in a namespace: a virtual pipe inside its own.
 type space struct {
+	// fixed after construction
 	*client
+	hub      *parley.Hub
 	endpoint string
 	session  *parley.Session
+	left     func() // to be called in the end; nil for nothing
+
+	apart bool // packets come from another goroutine than the pipe's; owned by who hands them up
 
 	waits, gone bool // it wants a pause; it no longer counts. Guarded by client.pausing
 }
@@ -22,13 +27,20 @@ func (s *space) receive(p *packet) error {
 		return err
 	}
 	if m.Kind == wire.Call && p.id != "" && !p.withData {
-		m.ID = ""
-		if err := s.session.Send(&wire.Encoded{Data: protocol{s.endpoint}.appendAck(nil, p.id, false, nil)}); err != nil {
+		if err := s.session.Send(&wire.Encoded{Data: protocol{s.endpoint}.appendAck(nil, p.id, nil)}); err != nil {
 			return nil // it is ending
 		}
 	}
 	s.session.Receive(&m)
 	return nil
+}
+
+// close is the end of it.
+func (s *space) close(err error) {
+	s.session.Closed(err)
+	if s.left != nil {
+		s.left()
+	}
 }
 
 // Transport implements [wire.Pipe].
@@ -43,7 +55,7 @@ func (s *space) Ping() bool { return false }
 // Lend implements [wire.Lender].
 func (s *space) Lend(w wire.Worker) bool {
 	lender, ok := s.pipe.(wire.Lender)
-	return ok && lender.Lend(w)
+	return ok && !s.apart && lender.Lend(w)
 }
 
 // Pause implements [wire.Pipe]: a namespace that does not read stops them all.
