@@ -162,6 +162,7 @@ var budgets = []struct {
 	{"signalr/classic", 1500},
 	{"socketio", 7500},
 	{"socketio/webtransport", 800},
+	{"socketio/internal/protocol1", 1300},
 	{"plain", 950},
 	{"backplane", 500},
 	{"backplane/backplanetest", 0},
