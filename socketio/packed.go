@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/parley-go/parley/internal/msgpack"
 	"github.com/parley-go/parley/wire"
@@ -247,7 +248,7 @@ func (p *packet) field(name, value []byte) error {
 		p.kind = packetConnect + byte(kind)
 	case "nsp":
 		nsp, _, err := msgp.ReadStringZC(value)
-		if err != nil || len(nsp) > maxNamespace {
+		if err != nil || len(nsp) > maxNamespace || !utf8.Valid(nsp) {
 			return malformed("invalid namespace")
 		}
 		if string(nsp) != p.nsp {

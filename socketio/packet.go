@@ -6,6 +6,7 @@ import (
 	"fmt"
 	neturl "net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/parley-go/parley/internal/rawjson"
 	"github.com/parley-go/parley/wire"
@@ -111,6 +112,9 @@ func cutNamespace(data []byte) (nsp, rest []byte, err error) {
 	nsp, rest, _ = bytes.Cut(data, []byte{','})
 	if len(nsp) > maxNamespace {
 		return nil, nil, malformed("namespace too long")
+	}
+	if !utf8.Valid(nsp) { // of a POST, which nobody has looked at
+		return nil, nil, malformed("namespace is not UTF-8")
 	}
 	return nsp, rest, nil
 }

@@ -2,7 +2,6 @@ package socketio
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
@@ -98,40 +97,4 @@ func TestWhatIsNoFailedAck(t *testing.T) {
 			t.Errorf("%s was read as %+v, %v", arg, m, err)
 		}
 	}
-}
-
-func FuzzParse(f *testing.F) {
-	for _, seed := range []string{
-		`40`, `40{"token":"x"}`, `40/custom`, `40/custom,{}`, `41`, `41/custom,`, `42["message",1,"2",{"3":[true]}]`,
-		`42/admin,456["message-with-ack",1]`, `43456[1,"2"]`, `431[{"error":{"code":"c","message":"m"}}]`, `44{"message":"x"}`,
-		`451-["x",{"_placeholder":true,"num":0}]`, "42[ 1 , 2 ]", `42["\ud800"]`, "42[\"\u2028\"]",
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		var p packet
-		if whole, err := new(assembler).text(data, &p); err != nil || !whole {
-			return
-		}
-		var m wire.Message
-		if p.message(&m) != nil || m.Kind == 0 || m.Kind == wire.Close {
-			return
-		}
-		// What was read is written and read again, to the same message.
-		words := protocol{nsp: p.nsp}
-		again, err := words.Append(nil, &m)
-		if err != nil {
-			t.Fatalf("%q was read as %+v, which cannot be written: %v", data, m, err)
-		}
-		var m2 wire.Message
-		if err := words.Parse(again, &m2); err != nil {
-			t.Fatalf("%q was written as %q, which cannot be read: %v", data, again, err)
-		}
-		same := func(a, b wire.Args) bool {
-			return slices.EqualFunc(a.Values, b.Values, func(x, y []byte) bool { return string(x) == string(y) })
-		}
-		if m2.Kind != m.Kind || m2.ID != m.ID || m2.Name != m.Name || !same(m2.Args, m.Args) {
-			t.Errorf("%q: read %+v, then %+v", data, m, m2)
-		}
-	})
 }
