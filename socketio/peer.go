@@ -59,7 +59,11 @@ func (p *peer) Open(r *http.Request) error {
 	if p.revision() < 4 { // joins without asking
 		return p.connect("/", nil)
 	}
-	p.server.wheel.Reset(&p.timer, p.server.connectTimeout)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.dead { // else the hub is shutting down already
+		p.server.wheel.Reset(&p.timer, p.server.connectTimeout)
+	}
 	return nil
 }
 
@@ -72,7 +76,7 @@ func (p *peer) tick() {
 	idle := len(p.spaces) == 0
 	p.mu.Unlock()
 	if idle {
-		p.end(forcedServerClose, nil)
+		p.engine.Fail(parley.ErrHandshake)
 	}
 }
 

@@ -71,7 +71,7 @@ func (srv *Server) stop() {
 	waiting := slices.Collect(maps.Keys(srv.waiting))
 	srv.mu.Unlock()
 	for _, p := range waiting {
-		p.end(serverShuttingDown, nil)
+		p.engine.Fail(parley.ErrShutdown)
 	}
 }
 

@@ -64,7 +64,7 @@ func inWorld(t *testing.T, o *Options, setup func(w *world), test func(w *world)
 		}
 		w.client.CloseIdleConnections()
 		server.Close()
-		time.Sleep(time.Second) // the wheel's goroutine ends with the tick after its last timer
+		time.Sleep(2 * time.Second) // a client that has left may poll for a second; and the wheel's goroutine ends with the tick after its last timer
 	})
 }
 
