@@ -76,6 +76,9 @@ type Opening struct {
 	// Welcome is sent before anything else, once OnConnect has agreed; nil for
 	// nothing.
 	Welcome []byte
+	// WelcomeFirst sends it before what a recovered client has missed, too. Else
+	// it comes behind that.
+	WelcomeFirst bool
 	// Refusal words the error of an OnConnect that did not agree. It is sent
 	// in place of Welcome. Nil means Welcome and then the protocol's Close.
 	Refusal func(*wire.Error) []byte
@@ -186,9 +189,13 @@ func (s *Session) enter(welcome bool) (missed []*wire.Encoded, entered bool) {
 	return missed, entered
 }
 
-// flow lets the queue flow, what was missed first.
+// flow lets the queue flow, the welcome and what was missed first.
 func (s *Session) flow(missed []*wire.Encoded) {
-	s.queue.release(append(missed, s.encoded(s.opening.Welcome))...)
+	first := append(missed, s.encoded(s.opening.Welcome))
+	if s.opening.WelcomeFirst {
+		first = append([]*wire.Encoded{s.encoded(s.opening.Welcome)}, missed...)
+	}
+	s.queue.release(first...)
 	s.pipe.Wake()
 }
 
