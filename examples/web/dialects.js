@@ -291,9 +291,9 @@ class OverSocketIO09 extends Connection {
 
   #start(io, at, query, transport) {
     if (this.state === 'closed') return
+    io.transports = transport ? [transport] : ['websocket', 'xhr-polling'] // its option of that name is no more than a wish
     const socket = this.socket = io.connect('', {
       resource: (at + '/socket.io').slice(1), query: String(query), 'force new connection': true,
-      transports: transport ? [transport] : ['websocket', 'xhr-polling'],
     })
     socket.on('connect', () => this.turn('connected', 'socket.io-client 0.9, ' + socket.socket.transport.name))
     // Whoever is thrown out does not come back; the client says so only after this event.

@@ -58,6 +58,7 @@ func run(listen string, s *site) error {
 	s.parallel = newHub(limits, log)
 	mux := s.mux()
 	endRaw := mountRaw(mux)
+	endOld := mountOld(mux, s.limits, log)
 	endAdmin, err := mountAdmin(mux)
 	if err != nil {
 		return err
@@ -81,7 +82,7 @@ func run(listen string, s *site) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return errors.Join(s.hub.Shutdown(ctx), s.parallel.Shutdown(ctx), endRaw(ctx), endAdmin(ctx), s.judges.shutdown(ctx), server.Shutdown(ctx))
+	return errors.Join(s.hub.Shutdown(ctx), s.parallel.Shutdown(ctx), endRaw(ctx), endOld(ctx), endAdmin(ctx), s.judges.shutdown(ctx), server.Shutdown(ctx))
 }
 
 func (s *site) mux() *http.ServeMux {
