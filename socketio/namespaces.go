@@ -78,6 +78,7 @@ func (n *namespaces) make(name string, hub *parley.Hub, fixed bool) *namespace {
 	ns := &namespace{name: name, hub: hub, fixed: fixed}
 	for i := range ns.written {
 		ns.written[i] = n.words(name, kind{packed: i&1 != 0, recovers: i&2 != 0})
+		hub.UseCodec(ns.written[i].Codec())
 	}
 	return ns
 }
