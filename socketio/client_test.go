@@ -169,7 +169,11 @@ const openFast = `0{"sid":"x","upgrades":[],"pingInterval":300,"pingTimeout":200
 // A server that is silent for longer than its pings allow is gone.
 func TestClientNoticesASilentServer(t *testing.T) {
 	inFakeServer(t, func(c *websocket.Conn) {
-		say(c, openFast, `40{"sid":"y"}`, "2")
+		say(c, openFast)
+		if _, err := c.Read(context.Background()); err != nil { // its CONNECT
+			return
+		}
+		say(c, `40{"sid":"y"}`, "2")
 		for _, err := range c.Messages(context.Background()) {
 			if err != nil {
 				return

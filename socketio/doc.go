@@ -27,9 +27,16 @@
 // {"code", "message", "event"}. Streams cannot be carried: calling one fails
 // with the code "streaming".
 //
+// # Bytes
+//
+// A []byte anywhere in what is sent, in structs, maps, slices and any, is a
+// binary attachment, and what a client sends as an ArrayBuffer or Buffer is read
+// into a []byte, an array of bytes or an any. Where a Go type cannot take it, the
+// call fails with the code "arguments". An event has at most
+// Options.MaxAttachments of them. Clients with socket.io-msgpack-parser are
+// recognised by their first message.
+//
 // # Limitations
 //
-// The namespace "/" is served and no other. Binary attachments, the
-// msgpack parser, connection state recovery and clients of protocol 3 (v1 and
-// v2) are refused. See docs/protocols/socketio.md.
+// See docs/protocols/socketio.md.
 package socketio
