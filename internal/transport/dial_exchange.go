@@ -99,12 +99,18 @@ func (p *DialedExchange) rest(d time.Duration) {
 }
 
 func (p *DialedExchange) poll() ([]byte, error) {
-	resp, err := p.request(p.ctx, http.MethodGet, nil, "", "")
+	resp, err := p.request(p.ctx, http.MethodGet, once{}, "", "")
 	if err != nil {
 		return nil, err
 	}
 	return ReadAnswer(resp, orDefault(p.o.MaxMessageBytes, 1<<20))
 }
+
+// once is the body, empty, of a request that net/http does not send again by
+// itself when its connection breaks: the answer may be lost, and what was in it.
+type once struct{}
+
+func (once) Read([]byte) (int, error) { return 0, io.EOF }
 
 // ReadAnswer reads the body of an answer, which may have so many bytes.
 func ReadAnswer(resp *http.Response, limit int64) ([]byte, error) {

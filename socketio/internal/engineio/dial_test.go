@@ -640,6 +640,27 @@ func TestWhatAServerShouldNotSay(t *testing.T) {
 	}
 }
 
+// TestNoPollIsSentAgain: its answer may be lost, with what was in it.
+func TestNoPollIsSentAgain(t *testing.T) {
+	polls := 0
+	inMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch polls++; polls {
+		case 1:
+			io.WriteString(w, `0{"sid":"x","upgrades":[],"pingInterval":3000,"pingTimeout":2000}`)
+		case 2:
+			io.WriteString(w, "4a")
+		default:
+			panic(http.ErrAbortHandler) // the connection breaks before an answer
+		}
+	}), func(m *memory) {
+		n := m.open("polling")
+		m.want("down", <-n.in, "a")
+		if err := <-n.closed; err == nil || polls != 3 {
+			m.Errorf("the end was %v after %d polls, want an error after 3", err, polls)
+		}
+	})
+}
+
 func TestPostsKeepToTheServersMaximum(t *testing.T) {
 	d := &Dialed{maxPayload: 20}
 	batch := []*wire.Encoded{
