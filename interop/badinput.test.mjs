@@ -164,7 +164,7 @@ test('signalr: a handshake that is none is answered with its error', async t => 
 
 test('socketio: requests that are none are answered with code and message', async () => {
   for (const [query, code] of [
-    ['', 0], ['?EIO=4&transport=morse', 0], ['?EIO=4&transport=polling&sid=unknown', 1], ['?EIO=3&transport=polling', 5],
+    ['', 0], ['?EIO=4&transport=morse', 0], ['?EIO=4&transport=polling&sid=unknown', 1], ['?EIO=4&transport=websocket', 3],
   ]) {
     const answer = await fetch(`${demo.url}/socket.io/${query}`)
     assert.equal(answer.status, 400, query)
