@@ -170,6 +170,7 @@ func TestPacketsOutsideASession(t *testing.T) {
 		{main.refused(4, &wire.Error{Message: "no", Data: []byte(`[1]`)}), `44{"message":"no","data":[1]}`},
 		{p.refused(3, &wire.Error{Message: "Auth failed"}), `44/adm,"Auth failed"`},
 		{p.refused(3, &wire.Error{Message: "no", Data: []byte(`{"a":1}`)}), `44/adm,{"a":1}`},
+		{p.refused(3, &wire.Error{Message: "no", Data: []byte(`42`)}), `44/adm,"no"`},
 		{p.unknown(), `44/adm,{"message":"Invalid namespace"}`},
 		{main.disconnected(), `41`},
 		{p.disconnected(), `41/adm,`},

@@ -52,7 +52,7 @@ func (p packed) Append(dst []byte, m *wire.Message) ([]byte, error) {
 }
 
 func (p packed) offset(m *wire.Message) string {
-	if !p.offsets {
+	if !p.offsets || m.ID != "" {
 		return ""
 	}
 	return m.Offset

@@ -273,6 +273,8 @@ func TestOffsets(t *testing.T) {
 		{protocol{nsp: "/", offsets: true}, wire.Message{Kind: wire.Result, ID: "1", Args: event.Args, Offset: "o"}, `3/ 1 [7]`},
 		{protocol{nsp: "/", offsets: true}, wire.Message{Kind: wire.Result, Name: "x", Err: &wire.Error{Code: "c", Message: "m"}, Offset: "o"}, `2/  ["error",{"code":"c","message":"m","event":"x"}]`},
 		{protocol{nsp: "/", offsets: true}, wire.Message{Kind: wire.Close, Offset: "o"}, `1/  `},
+		{protocol{nsp: "/", offsets: true}, wire.Message{Kind: wire.Call, ID: "1", Name: "x", Args: event.Args, Offset: "o"}, `2/ 1 ["x",7]`},
+		{packed{nsp: "/", offsets: true}, wire.Message{Kind: wire.Call, ID: "1", Name: "x", Args: event.Args, Offset: "o"}, `2/ 1 ["x",7]`},
 		{packed{nsp: "/", offsets: true}, event, `2/  ["x",7,"o\"1"]`},
 		{packed{nsp: "/"}, event, `2/  ["x",7]`},
 		{packed{nsp: "/", offsets: true}, wire.Message{Kind: wire.Result, ID: "1", Args: event.Args, Offset: "o"}, `3/ 1 [7]`},

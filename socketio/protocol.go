@@ -36,7 +36,7 @@ func (p protocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
 			return dst, err
 		}
 		dst = p.appendEvent(grow(dst, m), len(m.Args.Attachments), m.ID, m.Name, m.Args.Values)
-		if p.offsets && m.Offset != "" {
+		if p.offsets && m.Offset != "" && m.ID == "" {
 			dst = append(dst[:len(dst)-1], ',')
 			dst = append(rawjson.AppendString(dst, m.Offset), ']')
 		}

@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 
@@ -92,7 +93,7 @@ func (p protocol) refused(revision int, e *wire.Error) []byte {
 	switch {
 	case revision >= 4:
 		return appendJSON(b, denial[json.RawMessage]{e.Message, e.Data})
-	case e.Data != nil:
+	case len(e.Data) > 0 && bytes.IndexByte([]byte(`"{[`), e.Data[0]) >= 0: // their parser takes nothing else
 		return append(b, e.Data...)
 	}
 	return appendJSON(b, e.Message)

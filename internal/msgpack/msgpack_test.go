@@ -382,12 +382,19 @@ func TestLengthsAreNotBelieved(t *testing.T) {
 // read alike.
 func FuzzMsgpackValues(f *testing.F) {
 	for _, seed := range []string{"c0", "93 c2 a1 'x' 81 01 90", "d6 ff 6abe5248", "cb 3ff8000000000000", "cf ffffffffffffffff",
-		"82 a2 'ID' 05 a2 'in' 81 a1 'X' 07", "c4 02 01 02", "dd ffffffff", "c7 0c ff 00000000 fffffff1886e0900", "c7 00 ff"} {
+		"82 a2 'ID' 05 a2 'in' 81 a1 'X' 07", "c4 02 01 02", "dd ffffffff", "c7 0c ff 00000000 fffffff1886e0900", "c7 00 ff", "91 d4 00 00", "d7 00 00000000000005dc", "c8 0001 00 07"} {
 		f.Add(unhex(f, seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, into := range []any{new(record), new([]inner), new(map[int]string), new(json.RawMessage), new(time.Time), new([4]byte), new(point), new(shade), new(float32)} {
 			Codec{}.Read(data, into) // must not panic
+			Codec{Notepack: true}.Read(data, into)
+		}
+		var js any
+		if (Codec{Notepack: true}).Read(data, &js) == nil {
+			if _, err := (Codec{Notepack: true}).Marshal(js); err != nil {
+				t.Fatalf("%x: read %#v, which cannot be written: %v", data, js, err)
+			}
 		}
 		var v, again any
 		if (Codec{}).Read(data, &v) != nil {
