@@ -24,9 +24,9 @@ type queue struct {
 
 	mu     sync.Mutex
 	items  []queued
-	live   int // items that were not dropped
 	bytes  int
 	latest map[string]int // index of the waiting message of a key; nil until needed
+	live   int32          // items that were not dropped
 	held   bool           // nothing may be taken yet
 	ended  bool           // nothing more may be put
 	room   chan struct{}  // closed at the next take; nil when nobody waits
@@ -70,7 +70,7 @@ func (q *queue) put(e *wire.Encoded, p policy, key string) (dropped int, full bo
 }
 
 func (q *queue) fits(e *wire.Encoded) bool {
-	return q.live == 0 || (q.bytes+e.Size() <= q.limits.QueueBytes && q.live < q.limits.QueueMessages)
+	return q.live == 0 || (q.bytes+e.Size() <= q.limits.QueueBytes && int(q.live) < q.limits.QueueMessages)
 }
 
 func (q *queue) add(it queued) {
@@ -119,7 +119,7 @@ func (q *queue) drop(i int) {
 // compact forgets dropped messages when they are the greater part, so that
 // replacing a message over and over does not grow the queue.
 func (q *queue) compact() {
-	if len(q.items) < 64 || q.live > len(q.items)/2 {
+	if len(q.items) < 64 || int(q.live) > len(q.items)/2 {
 		return
 	}
 	kept := q.items[:0]
@@ -201,7 +201,7 @@ func (q *queue) finish(empty bool, last ...*wire.Encoded) (dropped int) {
 		return 0
 	}
 	if empty {
-		dropped = q.live
+		dropped = int(q.live)
 		q.reset()
 	}
 	q.held = false
@@ -240,7 +240,7 @@ func (q *queue) putIfRoom(e *wire.Encoded) (room chan struct{}, err error) {
 	if q.ended {
 		return nil, ErrClosed
 	}
-	if q.live == 0 || q.bytes+e.Size() <= q.limits.QueueBytes/2 && q.live < q.limits.QueueMessages/2 {
+	if q.live == 0 || q.bytes+e.Size() <= q.limits.QueueBytes/2 && int(q.live) < q.limits.QueueMessages/2 {
 		q.add(queued{e: e})
 		return nil, nil
 	}

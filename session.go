@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,6 +80,9 @@ type Opening struct {
 	// WelcomeFirst sends it before what a recovered client has missed, too. Else
 	// it comes behind that.
 	WelcomeFirst bool
+	// Welcoming makes the Welcome of one of the sessions that share an Opening,
+	// when it is sent. Nil means Welcome.
+	Welcoming func(*Session) []byte
 	// Refusal words the error of an OnConnect that did not agree. It is sent
 	// in place of Welcome. Nil means Welcome and then the protocol's Close.
 	Refusal func(*wire.Error) []byte
@@ -191,11 +195,11 @@ func (s *Session) enter(welcome bool) (missed []*wire.Encoded, entered bool) {
 
 // flow lets the queue flow, the welcome and what was missed first.
 func (s *Session) flow(missed []*wire.Encoded) {
-	first := append(missed, s.encoded(s.opening.Welcome))
+	at := len(missed)
 	if s.opening.WelcomeFirst {
-		first = append([]*wire.Encoded{s.encoded(s.opening.Welcome)}, missed...)
+		at = 0
 	}
-	s.queue.release(first...)
+	s.queue.release(slices.Insert(missed, at, s.greeting())...)
 	s.pipe.Wake()
 }
 
@@ -244,7 +248,14 @@ func (s *Session) refuse(err error) {
 		s.finish(bye, err, s.encoded(s.opening.Refusal(e)))
 		return
 	}
-	s.finish(bye, err, s.encoded(s.opening.Welcome), s.goodbye(bye))
+	s.finish(bye, err, s.greeting(), s.goodbye(bye))
+}
+
+func (s *Session) greeting() *wire.Encoded {
+	if make := s.opening.Welcoming; make != nil {
+		return s.encoded(make(s))
+	}
+	return s.encoded(s.opening.Welcome)
 }
 
 func (s *Session) encoded(data []byte) *wire.Encoded {

@@ -3,6 +3,7 @@ package socketio
 import (
 	"bytes"
 	"cmp"
+	"math"
 
 	"github.com/parley-go/parley/internal/rawjson"
 	"github.com/parley-go/parley/internal/wheel"
@@ -12,12 +13,15 @@ import (
 // whoever calls Receive. What it keeps is bounded: one packet, and of its
 // attachments so many, each no longer than the transport lets a message be.
 type assembler struct {
-	most    int      // attachments of one packet; zero means maxAttachments
+	most    int32    // attachments of one packet; zero means maxAttachments
 	spoken  bool     // something has come
 	packed  bool     // the client speaks MessagePack: its first message was binary
 	pending *pending // nil when no attachments are due
 	nsp     string   // of the last packet: the next one has often the same
 }
+
+// narrow is the limit of an option as an assembler has it.
+func narrow(most int) int32 { return int32(min(most, math.MaxInt32)) }
 
 // pending is a packet whose attachments are on their way.
 type pending struct {
@@ -38,7 +42,7 @@ func (a *assembler) text(data []byte, p *packet) (whole bool, err error) {
 	}
 	a.spoken = true
 	p.nsp = a.nsp
-	due, err := p.head(data, cmp.Or(a.most, maxAttachments))
+	due, err := p.head(data, cmp.Or(int(a.most), maxAttachments))
 	if err != nil {
 		return false, err
 	}

@@ -248,7 +248,7 @@ func (m *Manager) reach(ctx context.Context) (*visit, error) {
 	o := m.engine
 	o.New = func(d *engineio.Dialed) wire.Receiver {
 		v = &visit{manager: m, engine: d}
-		v.assembler = assembler{most: m.o.MaxAttachments, spoken: true, packed: m.o.MessagePack}
+		v.assembler = assembler{most: narrow(m.o.MaxAttachments), spoken: true, packed: m.o.MessagePack}
 		return v
 	}
 	if _, err := engineio.Dial(ctx, &o); err != nil {

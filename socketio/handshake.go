@@ -17,7 +17,7 @@ import (
 // namespace, as in "/admin?token=abc".
 func Auth(c *parley.Conn) json.RawMessage {
 	if s, ok := c.Pipe().(*space); ok {
-		return s.auth
+		return s.authJSON()
 	}
 	return nil
 }
@@ -55,8 +55,8 @@ func Handshake(c *parley.Conn) *HandshakeDetails {
 	}
 	h.Time = time.UnixMilli(s.issued).Format("Mon Jan 02 2006 15:04:05 GMT-0700 (MST)")
 	h.Issued = s.issued
-	if s.auth != nil {
-		h.Auth = s.auth
+	if auth := s.authJSON(); auth != nil {
+		h.Auth = auth
 	}
 	return h
 }

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-go/parley"
@@ -42,7 +43,9 @@ type namespace struct {
 	name    string
 	hub     *parley.Hub
 	fixed   bool
-	written [4]words // by kind
+	written [kinds]words // by kind
+
+	openings [2 * kinds]atomic.Pointer[parley.Opening] // by kind and revision of the protocol; made when first needed
 
 	clients int // guarded by namespaces.mu; of one that is not fixed
 }
@@ -89,6 +92,18 @@ type kind struct {
 	recovers bool // it can be recovered
 }
 
+const kinds = 4
+
+func (k kind) index() (i int) {
+	if k.packed {
+		i |= 1
+	}
+	if k.recovers {
+		i |= 2
+	}
+	return i
+}
+
 // words makes those of a namespace.
 func (n *namespaces) words(name string, k kind) words {
 	w := newWords(name, k.packed)
@@ -110,15 +125,26 @@ func newWords(name string, inMessagePack bool) words {
 }
 
 // words are those that all clients of a kind share.
-func (ns *namespace) words(k kind) words {
-	i := 0
-	if k.packed {
-		i |= 1
+func (ns *namespace) words(k kind) words { return ns.written[k.index()] }
+
+// opening says how the sessions of a kind go on, which share it.
+func (ns *namespace) opening(revision int, k kind) *parley.Opening {
+	i := k.index()
+	if revision < 4 {
+		i += kinds
 	}
-	if k.recovers {
-		i |= 2
+	if o := ns.openings[i].Load(); o != nil {
+		return o
 	}
-	return ns.written[i]
+	w := ns.words(k)
+	ns.openings[i].CompareAndSwap(nil, &parley.Opening{
+		Protocol:    w,
+		Welcoming:   func(s *parley.Session) []byte { return w.connected(revision, s.ID(), s.RecoveryID()) },
+		Refusal:     func(e *wire.Error) []byte { return w.refused(revision, e) },
+		KeepAlive:   -1, // the engine's
+		IdleTimeout: -1,
+	})
+	return ns.openings[i].Load()
 }
 
 // begin notes that a client wants to enter a namespace that is not fixed, until

@@ -28,31 +28,35 @@ type peer struct {
 	server *Server
 	engine *engineio.Socket
 
-	assembler assembler   // owned by Receive
-	timer     wheel.Timer // of a client that has joined nothing
+	assembler assembler // owned by Receive
 
 	opening sync.Mutex // held while a session is opened
 	pausing sync.Mutex // held while the pause changes; taken before mu
-	pauses  int        // spaces that want the connection paused; guarded by pausing
 
 	mu      sync.Mutex
 	request *http.Request   // that opened the connection; nil while a session keeps it
 	said    []*wire.Encoded // packets of no session, and the last ones of sessions
-	answers int             // packets of no session among them
 	spaces  []*space        // joined, or about to be; changed by making a new one
-	left    []string        // namespaces that were joined, the last ones
-	joins   int             // CONNECTs that count against maxJoins
-	joined  time.Time       // when the last of them came
+	idle    *wheel.Timer    // of a client that has joined nothing; else nil
+	left    *[]string       // namespaces that were joined, the last ones; nil for none
+	ending  *ending         // nil while only the engine knows
+	joined  int64           // when the last CONNECT came, in nanoseconds since the server's start
+	joins   int32           // CONNECTs that count against maxJoins
+	answers int32           // packets of no session among said
+	pauses  int32           // spaces that want the connection paused; guarded by pausing
 	dead    bool            // the connection has ended
-	why     string          // why it ends, in the reference's words; empty while only the engine knows
-	cause   error           // what its sessions are told when this side ends it
+}
+
+// ending is how a connection ends.
+type ending struct {
+	why   string // in the reference's words
+	cause error  // what its sessions are told when this side ends it; nil: what the engine says
 }
 
 // Open implements [engineio.Upper].
 func (p *peer) Open(r *http.Request) error {
 	p.request = r.WithContext(r.Context()) // a copy
 	p.request.Body = http.NoBody
-	p.timer.Fire = p.tick
 	if !p.server.wait(p) {
 		return parley.ErrShutdown
 	}
@@ -62,9 +66,23 @@ func (p *peer) Open(r *http.Request) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.dead { // else the hub is shutting down already
-		p.server.wheel.Reset(&p.timer, p.server.connectTimeout)
+		p.startIdle()
 	}
 	return nil
+}
+
+// startIdle gives the client so long to join something. The caller holds mu.
+func (p *peer) startIdle() {
+	p.idle = &wheel.Timer{Fire: p.tick}
+	p.server.wheel.Reset(p.idle, p.server.connectTimeout)
+}
+
+// stopIdle is for callers that hold mu.
+func (p *peer) stopIdle() {
+	if p.idle != nil {
+		p.server.wheel.Cancel(p.idle)
+		p.idle = nil
+	}
 }
 
 // revision is Engine.IO's protocol: 3 or 4.
@@ -91,8 +109,8 @@ func (p *peer) end(why string, cause error) {
 func (p *peer) blame(why string, cause error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.why == "" && !p.dead {
-		p.why, p.cause = why, cause
+	if p.ending == nil && !p.dead {
+		p.ending = &ending{why, cause}
 	}
 }
 
@@ -177,7 +195,7 @@ func (p *peer) space(name string) (*space, error) {
 	if s := p.find(name); s != nil {
 		return s, nil
 	}
-	if slices.Contains(p.left, name) {
+	if p.left != nil && slices.Contains(*p.left, name) {
 		return nil, nil
 	}
 	return nil, malformed("namespace not joined")
@@ -244,17 +262,17 @@ func (p *peer) reserve(name string, auth json.RawMessage) (*space, error) {
 	switch {
 	case p.find(name) != nil:
 		return nil, malformed("CONNECT to a namespace that is joined")
-	case !p.mayJoin(time.Now()):
+	case !p.mayJoin(time.Since(p.server.began)):
 		return nil, malformed("too many CONNECTs")
 	case len(p.spaces) >= p.server.maxNamespaces:
 		return nil, nil
 	}
-	s := &space{peer: p, name: name, auth: auth, packed: p.assembler.packed, issued: time.Now().UnixMilli()}
+	s := &space{peer: p, name: name, auth: string(auth), packed: p.assembler.packed, issued: time.Now().UnixMilli()}
 	if p.dead {
 		return s, nil
 	}
 	if len(p.spaces) == 0 {
-		p.server.wheel.Cancel(&p.timer)
+		p.stopIdle()
 		p.server.waitNoMore(p)
 	}
 	p.spaces = append(slices.Clip(p.spaces), s)
@@ -262,12 +280,10 @@ func (p *peer) reserve(name string, auth json.RawMessage) (*space, error) {
 }
 
 // mayJoin counts a CONNECT. The caller holds mu.
-func (p *peer) mayJoin(now time.Time) bool {
-	if p.joins > 0 {
-		p.joins = max(0, p.joins-int(now.Sub(p.joined)/joinPause))
-	}
-	p.joins++
-	p.joined = now
+func (p *peer) mayJoin(now time.Duration) bool {
+	rested := (now - time.Duration(p.joined)) / joinPause
+	p.joins = int32(max(0, time.Duration(p.joins)-rested)) + 1
+	p.joined = int64(now)
 	return p.joins <= maxJoins
 }
 
@@ -276,16 +292,28 @@ func (p *peer) mayJoin(now time.Time) bool {
 func (p *peer) drop(s *space, joined bool) {
 	p.keepRequest(s)
 	p.spaces = slices.DeleteFunc(slices.Clone(p.spaces), func(other *space) bool { return other == s })
-	if joined && !slices.Contains(p.left, s.name) {
-		if len(p.left) == maxLeft {
-			p.left = slices.Delete(p.left, 0, 1)
-		}
-		p.left = append(p.left, s.name)
+	if joined {
+		p.remember(s.name)
 	}
-	if len(p.spaces) == 0 {
-		p.server.wheel.Reset(&p.timer, p.server.connectTimeout)
+	if len(p.spaces) == 0 && !p.dead {
+		p.startIdle()
 		p.server.wait(p)
 	}
+}
+
+// remember notes that a namespace was joined. The caller holds mu.
+func (p *peer) remember(name string) {
+	if p.left == nil {
+		p.left = new([]string)
+	}
+	left := *p.left
+	if slices.Contains(left, name) {
+		return
+	}
+	if len(left) == maxLeft {
+		left = slices.Delete(left, 0, 1)
+	}
+	*p.left = append(left, name)
 }
 
 // keepRequest sees to it that the request is not lost with s. The caller holds
@@ -340,15 +368,15 @@ func (p *peer) Heard() {}
 func (p *peer) Closed(err error) {
 	p.mu.Lock()
 	p.dead = true
-	if p.why == "" {
-		p.why = reasonOf(err)
+	if p.ending == nil {
+		p.ending = &ending{why: reasonOf(err)}
 	}
-	if p.cause != nil {
-		err = p.cause
+	if p.ending.cause != nil {
+		err = p.ending.cause
 	}
 	spaces := p.spaces
 	p.spaces, p.said = nil, nil
-	p.server.wheel.Cancel(&p.timer)
+	p.stopIdle()
 	p.await(p.assembler.pending, nil)
 	p.server.waitNoMore(p)
 	p.mu.Unlock()

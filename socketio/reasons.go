@@ -52,7 +52,10 @@ func DisconnectReason(c *parley.Conn) string {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ended
+	if s.ended == nil {
+		return ""
+	}
+	return *s.ended
 }
 
 // Disconnect ends the presence of c in its namespace, and that of its client in

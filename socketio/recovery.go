@@ -14,7 +14,8 @@ func (s *space) recovery() *parley.Recover {
 		return nil
 	}
 	r := &parley.Recover{}
-	s.auth, r.ID, r.Offset = cutRecovery(s.auth)
+	rest, pid, offset := cutRecovery(s.authJSON())
+	s.auth, r.ID, r.Offset = string(rest), pid, offset
 	return r
 }
 

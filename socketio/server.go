@@ -34,6 +34,7 @@ type Server struct {
 	engine         *engineio.Server
 	ids            engineio.IDs
 	wheel          *wheel.Wheel
+	began          time.Time
 	files          *clientFiles      // nil: none are served
 	old            *protocol1.Server // nil: they are refused
 
@@ -52,6 +53,7 @@ func NewServer(hub *parley.Hub, o *Options) *Server {
 		maxNamespaces:  cmp.Or(o.MaxNamespaces, 100),
 		connectTimeout: cmp.Or(o.ConnectTimeout, 45*time.Second),
 		wheel:          wheel.New(wheelTick),
+		began:          time.Now(),
 		waiting:        make(map[*peer]struct{}),
 	}
 	srv.namespaces.init(hub, o)
@@ -140,7 +142,7 @@ func (srv *Server) engineOptions(o *Options) engineio.Options {
 			CompressFromBytes: deflateFrom,
 		},
 		New: func(s *engineio.Socket) engineio.Upper {
-			return &peer{server: srv, engine: s, assembler: assembler{most: o.MaxAttachments}}
+			return &peer{server: srv, engine: s, assembler: assembler{most: narrow(o.MaxAttachments)}}
 		},
 	}
 }

@@ -15,16 +15,24 @@ type space struct {
 	// fixed after construction
 	*peer
 	name   string
-	auth   json.RawMessage // nil for none
-	issued int64           // when the CONNECT came, in milliseconds since 1970
-	packed bool            // the client speaks MessagePack
+	auth   string // an object in JSON; empty for none
+	issued int64  // when the CONNECT came, in milliseconds since 1970
 
 	ns      *namespace                     // fixed before session is there
 	session atomic.Pointer[parley.Session] // nil before the namespace is found
 
-	paused bool   // guarded by peer.pausing
-	gone   bool   // ended; guarded by peer.mu
-	ended  string // why, in the reference's words; guarded by peer.mu
+	ended  *string // why, in the reference's words; guarded by peer.mu
+	gone   bool    // ended; guarded by peer.mu
+	paused bool    // guarded by peer.pausing
+	packed bool    // the client speaks MessagePack; fixed after construction
+}
+
+// authJSON is nil for none.
+func (s *space) authJSON() json.RawMessage {
+	if s.auth == "" {
+		return nil
+	}
+	return json.RawMessage(s.auth)
 }
 
 // join finds the namespace and enters it.
@@ -79,21 +87,8 @@ func (s *space) enter(ns *namespace) bool {
 		s.finish(nil)
 		return true
 	}
-	session.Open(s.opener(session))
+	session.Open(ns.opening(s.revision(), kind{packed: s.packed, recovers: session.RecoveryID() != ""}))
 	return true
-}
-
-// opener says how the session goes on.
-func (s *space) opener(session *parley.Session) *parley.Opening {
-	pid, revision := session.RecoveryID(), s.revision()
-	w := s.ns.words(kind{packed: s.packed, recovers: pid != ""})
-	return &parley.Opening{
-		Protocol:    w,
-		Welcome:     w.connected(revision, session.ID(), pid),
-		Refusal:     func(e *wire.Error) []byte { return w.refused(revision, e) },
-		KeepAlive:   -1, // the engine's
-		IdleTimeout: -1,
-	}
 }
 
 // newID is the public name of a new session. Clients of protocol 4 make it
@@ -145,7 +140,7 @@ func (s *space) leave() {
 
 // part ends the presence and leaves the connection. The caller holds mu.
 func (s *space) part(why string) {
-	s.gone, s.ended = true, why
+	s.gone, s.ended = true, &why
 	s.drop(s, true)
 }
 
@@ -161,7 +156,7 @@ func (s *space) lost(err error) {
 	s.mu.Lock()
 	first := !s.gone
 	if first {
-		s.gone, s.ended = true, s.why
+		s.gone, s.ended = true, &s.peer.ending.why
 	}
 	session := s.session.Load()
 	s.mu.Unlock()
