@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -113,13 +114,15 @@ func (a *attachments) add(dst, b []byte) ([]byte, error) {
 // Unmarshal implements [wire.Codec]. A placeholder for a variable that cannot
 // take bytes is a *json.UnmarshalTypeError.
 func (codec) Unmarshal(a wire.Args, i int, into any) error {
-	raw := a.Values[i]
-	v := reflect.ValueOf(into)
-	if len(a.Attachments) == 0 || !mayStandFor(raw) || v.Kind() != reflect.Pointer || v.IsNil() {
+	if len(a.Attachments) == 0 || !mayStandFor(a.Values[i]) {
 		return wire.JSON.Unmarshal(a, i, into)
 	}
+	v := reflect.ValueOf(into)
+	if v.Kind() != reflect.Pointer || v.IsNil() {
+		return &json.InvalidUnmarshalError{Type: reflect.TypeOf(into)}
+	}
 	r := reader{attachments: a.Attachments}
-	return r.value(raw, v.Elem(), 0)
+	return r.value(a.Values[i], v.Elem(), 0)
 }
 
 // mayStandFor tells whether there may be a placeholder in data: written as it
