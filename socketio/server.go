@@ -132,6 +132,7 @@ func (srv *Server) engineOptions(o *Options) engineio.Options {
 		JSONP:             o.JSONP,
 		Cookie:            stickyCookie(o.Cookie),
 		InitialPacket:     o.InitialPacket,
+		ASCII:             asciiOnly,
 		AllowRequest:      o.AllowRequest,
 		Middleware:        o.Middleware,
 		Transport: transport.Options{

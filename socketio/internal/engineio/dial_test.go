@@ -237,7 +237,7 @@ func inMemory(t *testing.T, h http.Handler, test func(m *memory)) {
 		test(m)
 		m.client.CloseIdleConnections()
 		server.Close()
-		time.Sleep(time.Second) // for the wheel, whose goroutine ends with the tick after its last timer
+		time.Sleep(2 * lingerTime) // for the wheel, whose goroutine ends with the tick after its last timer
 	})
 }
 

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -82,16 +84,18 @@ func serveEcho(t *testing.T, change func(*Options)) *echoServer {
 	return s
 }
 
-func (s *echoServer) close() {
-	s.engine.mu.Lock()
-	left := make([]*Socket, 0, len(s.engine.sessions))
-	for _, socket := range s.engine.sessions {
-		left = append(left, socket)
-	}
-	s.engine.mu.Unlock()
+// cutAll ends all connections.
+func cutAll(engine *Server) {
+	engine.mu.Lock()
+	left := slices.Collect(maps.Values(engine.sessions))
+	engine.mu.Unlock()
 	for _, socket := range left {
 		socket.CloseNow()
 	}
+}
+
+func (s *echoServer) close() {
+	cutAll(s.engine)
 	s.Server.Close() // waits for all requests
 	s.engine.wheel.Stop()
 }
@@ -402,6 +406,7 @@ func (s *echoServer) waiting(sid string, n int) {
 		if waiting == n {
 			return
 		}
+		runtime.Gosched()
 	}
 }
 

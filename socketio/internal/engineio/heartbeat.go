@@ -20,9 +20,11 @@ const lingerTime = time.Second
 func (srv *Server) now() time.Duration { return time.Since(srv.began) }
 
 // arm sets the timer. The caller holds mu.
-func (s *Socket) arm(d time.Duration) {
-	s.due = s.server.now() + d
-	s.server.wheel.Reset(&s.timer, d)
+func (s *Socket) arm(d time.Duration) { s.armAt(s.server.now() + d) }
+
+func (s *Socket) armAt(due time.Duration) {
+	s.due = due
+	s.server.wheel.Reset(&s.timer, due-s.server.now())
 }
 
 // listen starts the heartbeat, again after a sign of life that the client owed.
@@ -52,7 +54,7 @@ func (s *Socket) tick() {
 	pings := now == resting && s.phase == running
 	if pings {
 		s.beat = awaiting
-		s.arm(s.server.o.PingTimeout)
+		s.armAt(max(s.due, s.server.now()-probeTick) + s.server.o.PingTimeout) // the wheel is that coarse
 	}
 	s.mu.Unlock()
 	switch {
@@ -63,6 +65,24 @@ func (s *Socket) tick() {
 	case now == lingering:
 		s.server.forget(s)
 	}
+}
+
+// lapsed tells whether the client's sign of life is overdue although the timer,
+// which is coarse, has yet to go off. Then it goes off now.
+func (s *Socket) lapsed() bool {
+	s.mu.Lock()
+	due := s.due
+	if s.beat == resting {
+		due += s.server.o.PingTimeout
+	}
+	late := s.phase == running && s.server.now() >= due
+	s.mu.Unlock()
+	if late {
+		s.overdue()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return late && s.phase != running
 }
 
 // overdue ends a connection whose sign of life has not come, unless it is this

@@ -24,6 +24,7 @@ type polling struct {
 	since   time.Time // when the last one came
 	posting bool      // a POST is being read
 	greeted bool      // the first answer has been given
+	writes  writing
 }
 
 // attachPoll makes a polling pipe current.
@@ -139,6 +140,7 @@ func (p *polling) answer(a *answering, batch []*wire.Encoded) error {
 	var payload []byte
 	binary := false
 	if p.socket.protocol == 3 {
+		p.simplify(batch)
 		payload, binary = appendPayload3(nil, batch, a.q.textOnly)
 	} else {
 		payload = appendPayload(nil, batch)
@@ -244,7 +246,7 @@ func (p *polling) endPost() {
 func (p *polling) receive(q *request, payload []byte, binary bool) bool {
 	s := p.socket
 	var gone error
-	err := s.eachPacket(q, payload, binary, func(packet []byte, binary bool) bool {
+	err := p.eachPacket(q, payload, binary, func(packet []byte, binary bool) bool {
 		gone = p.pipe.Receive(packet, binary)
 		return gone == nil
 	})
@@ -256,7 +258,8 @@ func (p *polling) receive(q *request, payload []byte, binary bool) bool {
 	return gone == nil && s.phase < failed
 }
 
-func (s *Socket) eachPacket(q *request, payload []byte, binary bool, fn func(packet []byte, binary bool) bool) (err error) {
+func (p *polling) eachPacket(q *request, payload []byte, binary bool, fn func(packet []byte, binary bool) bool) (err error) {
+	s := p.socket
 	if q.jsonp {
 		if payload, err = formPayload(payload); err != nil {
 			return err
@@ -269,5 +272,5 @@ func (s *Socket) eachPacket(q *request, payload []byte, binary bool, fn func(pac
 	case binary:
 		return eachRecord3(payload, most, fn)
 	}
-	return eachPacket3(payload, most, fn)
+	return eachPacket3(payload, most, func(packet []byte, _ bool) bool { return fn(p.read(q, packet), false) })
 }

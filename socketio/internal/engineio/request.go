@@ -87,7 +87,7 @@ func (srv *Server) check(q *request) (*Socket, *refusal) {
 	}
 	s := srv.find(q.sid)
 	switch {
-	case s == nil:
+	case s == nil, s.lapsed():
 		return nil, unknownSession
 	case q.protocol != int(s.protocol), q.upgrade != (q.kind == "websocket"):
 		return nil, badRequest

@@ -27,7 +27,12 @@ type Options struct {
 	JSONP             bool          // scripts as answers to polls, in protocol 3
 	Cookie            *http.Cookie  // for the first answer to a poll, with the session ID as its value; nil for none
 	InitialPacket     string        // a message right behind the open packet; empty for none
-	Transport         transport.Options
+
+	// ASCII writes a text message in ASCII alone, for clients of protocol 3 that
+	// cannot be trusted with more. Nil leaves it as it is.
+	ASCII func(message []byte) []byte
+
+	Transport transport.Options
 
 	// AllowRequest refuses a handshake with an error, which the client is told if
 	// it is a *parley.Error. Nil allows all.

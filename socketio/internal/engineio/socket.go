@@ -64,7 +64,13 @@ func (s *Socket) Protocol() int { return int(s.protocol) }
 
 // open tells the Upper, and starts the heartbeat.
 func (s *Socket) open(r *http.Request) error {
-	err := s.up.Open(r)
+	s.mu.Lock()
+	gone := s.phase != running
+	s.mu.Unlock()
+	err := error(ErrForcedClose)
+	if !gone {
+		err = s.up.Open(r)
+	}
 	if err != nil {
 		s.server.forget(s)
 	}
@@ -343,7 +349,11 @@ func (s *Socket) Writable() bool {
 }
 
 // Wake implements [wire.Pipe].
-func (s *Socket) Wake() { s.link().pipe.Wake() }
+func (s *Socket) Wake() {
+	if l := s.link(); l != nil { // else the 101 is on its way
+		l.pipe.Wake()
+	}
+}
 
 // Ping implements [wire.Pipe]: the socket keeps itself alive.
 func (s *Socket) Ping() bool { return false }
@@ -388,5 +398,7 @@ func (s *Socket) CloseNow() {
 		s.phase = closing
 	}
 	s.mu.Unlock()
-	s.link().pipe.CloseNow()
+	if l := s.link(); l != nil { // else open finds out
+		l.pipe.CloseNow()
+	}
 }
