@@ -24,8 +24,15 @@ function socketTo(t, transport, { at = server, path = '', query = '', ...options
     resource: 'old/socket.io', query, 'force new connection': true, 'reconnection delay': 50, 'reconnection limit': 500,
     'max reconnection attempts': 100, ...options,
   })
-  t.after(() => socket.socket.disconnect())
+  t.after(() => end(socket.socket))
   return socket
+}
+
+/** end disconnects a client, and stops timers of its that it forgets, each of a minute. */
+function end(client) {
+  client.disconnect()
+  for (const timer of ['heartbeatTimeoutTimer', 'reconnectionTimer', 'connectTimeoutTimer']) clearTimeout(client[timer])
+  client.transport?.clearTimeouts()
 }
 
 async function connected(t, transport, options) {

@@ -5,6 +5,7 @@ package clock
 import (
 	"context"
 	"embed"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -13,17 +14,23 @@ import (
 	"github.com/parley-go/parley/examples/web"
 )
 
-//go:embed index.html app.js
+//go:embed index.html app.js period.html period.js
 var page embed.FS
 
 // What clients are told and may ask. A time is UTC, as RFC 3339 writes it:
 // "2026-11-21T05:03:27Z".
 const (
-	Time parley.Event[string]            = "time" // on connecting, and at the beginning of every second
-	Now  parley.Method[struct{}, string] = "now"
+	Time    parley.Event[string]            = "time"    // on connecting, and at the beginning of every second
+	Message parley.Event[string]            = "message" // to the clients of 2012 as well, as JavaScript's toUTCString has it
+	Now     parley.Method[struct{}, string] = "now"
 )
 
-func now() string { return time.Now().UTC().Format(time.RFC3339) }
+// period is the group of the clients of 2012: Socket.IO 0.9.
+const period = "period"
+
+func text(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func periodText(t time.Time) string { return t.UTC().Format(http.TimeFormat) }
 
 // App is the clock. It ticks while somebody looks.
 type App struct {
@@ -40,7 +47,7 @@ func New() *App {
 	a := &App{hub: parley.NewHub(nil)}
 	a.hub.OnConnect(a.enter)
 	a.hub.OnDisconnect(a.leave)
-	Now.Handle(a.hub, func(context.Context, *parley.Conn, struct{}) (string, error) { return now(), nil })
+	Now.Handle(a.hub, func(context.Context, *parley.Conn, struct{}) (string, error) { return text(time.Now()), nil })
 	return a
 }
 
@@ -68,7 +75,7 @@ func (a *App) Shutdown(ctx context.Context) error {
 
 // enter shows a visitor the time at once. The first one starts the ticking.
 func (a *App) enter(ctx context.Context, c *parley.Conn) error {
-	if err := Time.Send(ctx, c, now()); err != nil {
+	if err := greet(ctx, c, time.Now()); err != nil {
 		return err
 	}
 	a.mu.Lock()
@@ -80,6 +87,16 @@ func (a *App) enter(ctx context.Context, c *parley.Conn) error {
 	ctx, a.stop = context.WithCancel(context.Background())
 	a.ticking.Go(func() { a.tick(ctx) }) // the App's; ends when the last visitor leaves, and at Shutdown
 	return nil
+}
+
+// greet tells a visitor the time.
+func greet(ctx context.Context, c *parley.Conn, now time.Time) error {
+	if c.Protocol() == "socketio-0.9" {
+		if err := errors.Join(c.Join(period), Message.Send(ctx, c, periodText(now))); err != nil {
+			return err
+		}
+	}
+	return Time.Send(ctx, c, text(now))
 }
 
 // leave ends the ticking with the last visitor.
@@ -101,7 +118,9 @@ func (a *App) tick(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if err := Time.Send(ctx, a.hub.Audience().KeepLatest("time"), now()); err != nil && ctx.Err() == nil {
+		now := time.Now()
+		err := errors.Join(Time.Send(ctx, a.hub.Audience().KeepLatest("time"), text(now)), Message.Send(ctx, a.hub.Group(period).KeepLatest("message"), periodText(now)))
+		if err != nil && ctx.Err() == nil {
 			a.hub.Log().Error("clock: send the time", "error", err)
 		}
 	}

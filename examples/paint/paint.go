@@ -14,7 +14,7 @@ import (
 	"github.com/parley-go/parley/examples/web"
 )
 
-//go:embed index.html app.js
+//go:embed index.html app.js period.html period.js
 var page embed.FS
 
 // What clients call and what they are told.

@@ -13,6 +13,7 @@ export const dialects = ['websocket', 'eventsource', 'socketio', 'signalr']
 /** transports are what the switch offers for a dialect besides the client's own choice, and what the page then names. */
 export const transports = {
   socketio: { websocket: 'socket.io-client, websocket', polling: 'socket.io-client, polling', upgrade: 'socket.io-client, websocket' },
+  socketio09: { websocket: 'socket.io-client 0.9, websocket', 'xhr-polling': 'socket.io-client 0.9, xhr-polling' },
   signalr: {
     WebSockets: '@microsoft/signalr, WebSockets', ServerSentEvents: '@microsoft/signalr, Server-Sent Events',
     LongPolling: '@microsoft/signalr, Long polling',

@@ -54,6 +54,27 @@ for (const [dialect, transport, named] of panes) {
   })
 }
 
+for (const transport of Object.keys(transports.socketio09)) {
+  test(`the page of 2012 with its client ticks over ${transport}`, async t => {
+    const page = await open(t, browser, `${demo.url}/clock/period.html?transport=${transport}`)
+    const seen = new Set()
+    while (seen.size < 3) {
+      const next = await page.waitForFunction(seen => {
+        const now = document.querySelector('#time').innerText
+        return /\d/.test(now) && !seen.includes(now) && now
+      }, [...seen])
+      seen.add(await next.jsonValue())
+    }
+    for (const text of seen) {
+      assert.equal(new Date(text).toUTCString(), text)
+      assert.ok(Math.abs(Date.now() - Date.parse(text)) < 30_000, `${text} is not the time`)
+    }
+    assert.equal(await page.evaluate(() => socket.socket.transport.name), transport)
+    await fitsItsWidth(page)
+    if (transport === 'websocket') await picture(page, 'clock-period')
+  })
+}
+
 test('the switch offers the transports of a client that has several', async t => {
   const page = await open(t, browser, `${demo.url}/clock/?via=socketio`)
   await connected(page)

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 
 import { startDemo } from '../server.mjs'
-import { connected, dark, dialects, fitsItsWidth, launch, open, panes, phone, picture } from './chromium.mjs'
+import { connected, dark, dialects, fitsItsWidth, launch, open, panes, phone, picture, transports } from './chromium.mjs'
 
 let browser, demo
 before(async () => { [browser, demo] = await Promise.all([launch(), startDemo()]) })
@@ -180,6 +180,56 @@ async function atOnce(t, ann, ben, viewer) {
     assert.equal(await strangers(page, ...own), 0, 'a line joins the two strokes')
   }
 }
+
+/** periodPainter opens the page of 2012. */
+async function periodPainter(t, transport) {
+  const page = await open(t, browser, `${demo.url}/paint/period.html?transport=${transport}`, { viewport: { width: 1000, height: 900 } })
+  await page.getByText(`connected by ${transport}`).waitFor()
+  return page
+}
+
+const gold = '#ecd018'
+
+for (const transport of Object.keys(transports.socketio09)) {
+  test(`the page of 2012 with its client paints over ${transport}, with pages of both times`, async t => {
+    const old = await periodPainter(t, transport), other = await periodPainter(t, 'websocket'), today = await painter(t, 'socketio')
+    await stroke(old, [0.2, 0.3], [0.8, 0.3])
+    for (const page of [old, other, today]) {
+      await shows(page, [0.3, 0.3], gold)
+      await shows(page, [0.7, 0.3], gold)
+    }
+    await brush(today, red, 10)
+    await stroke(today, [0.2, 0.7], [0.8, 0.7])
+    for (const page of [old, other, today]) await shows(page, [0.7, 0.7], red)
+    const late = await periodPainter(t, transport)
+    for (const page of [old, other, today, late]) {
+      await shows(page, [0.5, 0.3], gold)
+      await shows(page, [0.5, 0.7], red)
+      assert.equal(await strangers(page, [0.15, 0.2, 0.85, 0.4], [0.15, 0.6, 0.85, 0.8]), 0, 'a line joins the two strokes')
+    }
+    await picture(old, `paint-period-${transport}`)
+    await today.getByTestId('clear').click()
+    for (const page of [old, other, late]) await shows(page, [0.5, 0.3], '')
+  })
+}
+
+test('two who paint at once on pages of 2012 do not mix', async t => {
+  const ann = await periodPainter(t, 'websocket'), ben = await periodPainter(t, 'xhr-polling')
+  const viewers = [await periodPainter(t, 'websocket'), await painter(t, 'signalr')]
+  await down(ann, [0.1, 0.2])
+  await down(ben, [0.6, 0.8])
+  for (let i = 1; i <= 6; i++) {
+    await move(ann, [0.1 + i * 0.05, 0.2])
+    await move(ben, [0.6 + i * 0.05, 0.8])
+  }
+  await up(ann)
+  await up(ben)
+  for (const page of [ann, ben, ...viewers, await periodPainter(t, 'xhr-polling')]) {
+    await shows(page, [0.35, 0.2], gold)
+    await shows(page, [0.85, 0.8], gold)
+    assert.equal(await strangers(page, [0.07, 0.15, 0.43, 0.25], [0.57, 0.75, 0.93, 0.85]), 0, 'a line joins the two strokes')
+  }
+})
 
 test('everyone sees the same picture', async t => {
   const pages = []
