@@ -255,20 +255,26 @@ func TestCVE_2020_36049_LargePackets(t *testing.T) {
 	})
 }
 
-// CVE-2023-32695, CVE-2024-38355: names of events and namespaces that no object of JavaScript likes. A name that is none
-// ends its connection; one that nobody handles is answered; the server goes on.
+// CVE-2023-32695: names of events that are none end their connection, and no other.
 func TestCVE_2023_32695_OddNames(t *testing.T) {
 	for _, name := range []string{`{}`, `{"toString":1}`, `{"toString":"rce"}`, `[]`, `[["x"]]`, `null`, `true`, `"connect"`, `"connect_error"`, `"disconnect"`, `"disconnecting"`,
 		`"newListener"`, `"removeListener"`, `"\u0063onnect"`} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, nil, nil, func(w *world) {
-				s := w.join()
+				s, other := w.join(), w.join()
 				s.send(`42[` + name + `,1]`)
 				s.wantClosed()
 				w.wantEnds(parley.ErrProtocol)
+				other.send(`42["message","still here"]`)
+				other.want(`42["message-back","still here"]`)
 			})
 		})
 	}
+}
+
+// CVE-2024-38355: an event "error", and others that no object of JavaScript likes, and namespaces like them. What nobody
+// handles is answered, and nothing else happens.
+func TestCVE_2024_38355_NamesThatNobodyHandles(t *testing.T) {
 	inWorld(t, nil, nil, func(w *world) {
 		s := w.join()
 		for _, name := range []string{`"error"`, `"__proto__"`, `"constructor"`, `"hasOwnProperty"`, `"toString"`, `""`, `"\u0000"`, `"🦜"`, `"Connect"`} {
