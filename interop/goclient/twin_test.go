@@ -27,7 +27,12 @@ type twin struct {
 func startParley(t *testing.T) map[string]string {
 	t.Helper()
 	plain := startTwin(t, &socketio.Options{})
-	return map[string]string{"json": plain, "msgpack": plain}
+	addresses := map[string]string{"json": plain, "msgpack": plain}
+	for _, which := range []string{" recovering", " recovering too"} {
+		at := startTwin(t, &socketio.Options{Recovery: &socketio.Recovery{}})
+		addresses["json"+which], addresses["msgpack"+which] = at, at
+	}
+	return addresses
 }
 
 func startTwin(t *testing.T, o *socketio.Options) (url string) {
