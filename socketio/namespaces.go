@@ -78,6 +78,9 @@ func (n *namespaces) make(name string, hub *parley.Hub, fixed bool) *namespace {
 	if n.keep != nil {
 		hub.Keep(*n.keep)
 	}
+	for _, k := range []kind{{}, {packed: true}} {
+		hub.UseCodec(n.words(name, k).Codec())
+	}
 	ns := &namespace{name: name, hub: hub, fixed: fixed}
 	for i := range ns.written {
 		ns.written[i] = n.words(name, kind{packed: i&1 != 0, recovers: i&2 != 0})

@@ -265,19 +265,17 @@ func (p *packet) object() (json.RawMessage, error) {
 }
 
 // splitQuery takes off the query that clients of protocol 4 put behind the
-// namespace of a CONNECT, and makes it an object: of a name given once a
-// string, else an array. Auth is nil when there is no query.
+// namespace of a CONNECT, and makes it an object of strings; of a name given
+// twice the last value counts. Auth is nil when there is no query.
 func splitQuery(nsp string) (name string, auth json.RawMessage) {
 	name, query, ok := strings.Cut(nsp, "?")
 	if !ok {
 		return name, nil
 	}
 	given, _ := neturl.ParseQuery(query) // the rest of one that has faults
-	object := make(map[string]any, len(given))
+	object := make(map[string]string, len(given))
 	for key, values := range given {
-		if object[key] = values; len(values) == 1 {
-			object[key] = values[0]
-		}
+		object[key] = values[len(values)-1]
 	}
 	return name, appendJSON(nil, object)
 }

@@ -129,13 +129,17 @@ func (p *peer) Receive(data []byte, binary bool) {
 	if after := p.assembler.pending; before != nil || after != nil {
 		p.await(before, after)
 	}
-	why := forcedClose
 	if whole && err == nil {
-		why, err = forcedServerClose, p.receive(&packet)
+		err = p.receive(&packet)
 	}
-	if err != nil {
-		p.fail(why, err)
+	if err == nil {
+		return
 	}
+	why := forcedClose
+	if _, ok := err.(misplaced); ok {
+		why = forcedServerClose
+	}
+	p.fail(why, err)
 }
 
 // await gives the attachments of a packet as long as a client has for its
@@ -164,7 +168,7 @@ func (p *peer) receive(packet *packet) error {
 	}
 	switch packet.kind {
 	case packetConnectError:
-		return malformed("CONNECT_ERROR from a client")
+		return misplaced{malformed("CONNECT_ERROR from a client")}
 	case packetConnect:
 		object, err := packet.object()
 		if err != nil {
@@ -198,7 +202,7 @@ func (p *peer) space(name string) (*space, error) {
 	if p.left != nil && slices.Contains(*p.left, name) {
 		return nil, nil
 	}
-	return nil, malformed("namespace not joined")
+	return nil, misplaced{malformed("namespace not joined")}
 }
 
 // find is for callers that hold mu.
@@ -219,7 +223,7 @@ func (p *peer) say(data []byte) error {
 	p.said = append(p.said, &wire.Encoded{Data: data, Binary: p.assembler.packed})
 	p.mu.Unlock()
 	if full {
-		return malformed("too many CONNECTs")
+		return misplaced{malformed("too many CONNECTs")}
 	}
 	p.engine.Wake()
 	return nil
@@ -261,9 +265,9 @@ func (p *peer) reserve(name string, auth json.RawMessage) (*space, error) {
 	defer p.mu.Unlock()
 	switch {
 	case p.find(name) != nil:
-		return nil, malformed("CONNECT to a namespace that is joined")
+		return nil, misplaced{malformed("CONNECT to a namespace that is joined")}
 	case !p.mayJoin(time.Since(p.server.began)):
-		return nil, malformed("too many CONNECTs")
+		return nil, misplaced{malformed("too many CONNECTs")}
 	case len(p.spaces) >= p.server.maxNamespaces:
 		return nil, nil
 	}

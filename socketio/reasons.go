@@ -20,6 +20,12 @@ const (
 	serverNamespaceDisconnect = "server namespace disconnect"
 )
 
+// misplaced is the error of a packet that has no business where it comes.
+type misplaced struct{ error }
+
+// Unwrap returns what the packet breaks.
+func (m misplaced) Unwrap() error { return m.error }
+
 // reasonOf words what the engine says.
 func reasonOf(err error) string {
 	switch {

@@ -109,7 +109,7 @@ func (s *space) receive(packet *packet) error {
 	session := s.session.Load()
 	s.opening.Unlock()
 	if session == nil {
-		return malformed("namespace not yet joined")
+		return misplaced{malformed("namespace not yet joined")}
 	}
 	var m wire.Message
 	if err := packet.message(&m); err != nil {
