@@ -1,6 +1,6 @@
-// Package socketio serves a hub to socket.io-client, checked with version 4.8
-// as it is: Socket.IO protocol 5 over Engine.IO protocol 4, beginning with polls
-// and moving to a WebSocket as the client likes.
+// Package socketio serves hubs to socket.io-client as it is, from version 1.7 to
+// 4.8: Socket.IO protocols 5 and 4 over Engine.IO protocols 4 and 3, beginning
+// with polls and moving to a WebSocket as the client likes.
 //
 //	mux := http.NewServeMux()
 //	socketio.Mount(mux, "/socket.io/", hub, nil)
@@ -15,6 +15,13 @@
 // an ack callback it is answered, without it is not. [parley.Conn.Call] is an
 // emit with ack. OnConnect sees the client's auth by [Auth], and an error of
 // it is the client's connect_error.
+//
+// # Namespaces
+//
+// A hub is a namespace: the one that is mounted is "/", [Options] has others by
+// name, by a function or by a [Pattern]. They share one connection of the
+// client's, which has a [parley.Conn] in each. [Auth], [Handshake] and, in
+// OnDisconnect, [DisconnectReason] tell about it; [Disconnect] ends all of them.
 //
 // # Errors
 //

@@ -43,9 +43,9 @@ type namespace struct {
 	name    string
 	hub     *parley.Hub
 	fixed   bool
-	written [kinds]words // by kind
+	written [writings]words // by kind
 
-	openings [2 * kinds]atomic.Pointer[parley.Opening] // by kind and revision of the protocol; made when first needed
+	openings [kinds]atomic.Pointer[parley.Opening] // by kind; made when first needed
 
 	clients int // guarded by namespaces.mu; of one that is not fixed
 }
@@ -78,9 +78,6 @@ func (n *namespaces) make(name string, hub *parley.Hub, fixed bool) *namespace {
 	if n.keep != nil {
 		hub.Keep(*n.keep)
 	}
-	for _, k := range []kind{{}, {packed: true}} {
-		hub.UseCodec(n.words(name, k).Codec())
-	}
 	ns := &namespace{name: name, hub: hub, fixed: fixed}
 	for i := range ns.written {
 		ns.written[i] = n.words(name, kind{packed: i&1 != 0, recovers: i&2 != 0})
@@ -89,20 +86,25 @@ func (n *namespaces) make(name string, hub *parley.Hub, fixed bool) *namespace {
 	return ns
 }
 
-// kind is what the words for a client depend on.
+// kind is what the words for a client, and their order, depend on.
 type kind struct {
 	packed   bool // it speaks MessagePack
 	recovers bool // it can be recovered
+	old      bool // it speaks protocol 4
+	polls    bool
 }
 
-const kinds = 4
+const (
+	writings = 4  // kinds that differ in how messages are written
+	kinds    = 16 // all
+)
 
+// index numbers the kinds, those first that differ in how messages are written.
 func (k kind) index() (i int) {
-	if k.packed {
-		i |= 1
-	}
-	if k.recovers {
-		i |= 2
+	for bit, is := range [...]bool{k.packed, k.recovers, k.old, k.polls} {
+		if is {
+			i |= 1 << bit
+		}
 	}
 	return i
 }
@@ -128,26 +130,30 @@ func newWords(name string, inMessagePack bool) words {
 }
 
 // words are those that all clients of a kind share.
-func (ns *namespace) words(k kind) words { return ns.written[k.index()] }
+func (ns *namespace) words(k kind) words { return ns.written[k.index()%writings] }
 
 // opening says how the sessions of a kind go on, which share it.
-func (ns *namespace) opening(revision int, k kind) *parley.Opening {
-	i := k.index()
-	if revision < 4 {
-		i += kinds
-	}
-	if o := ns.openings[i].Load(); o != nil {
+func (ns *namespace) opening(k kind) *parley.Opening {
+	at := &ns.openings[k.index()]
+	if o := at.Load(); o != nil {
 		return o
 	}
-	w := ns.words(k)
-	ns.openings[i].CompareAndSwap(nil, &parley.Opening{
-		Protocol:    w,
-		Welcoming:   func(s *parley.Session) []byte { return w.connected(revision, s.ID(), s.RecoveryID()) },
-		Refusal:     func(e *wire.Error) []byte { return w.refused(revision, e) },
-		KeepAlive:   -1, // the engine's
-		IdleTimeout: -1,
+	w, revision := ns.words(k), 4
+	if k.old {
+		revision = 3
+	}
+	at.CompareAndSwap(nil, &parley.Opening{
+		Protocol:  w,
+		Welcoming: func(s *parley.Session) []byte { return w.connected(revision, s.ID(), s.RecoveryID()) },
+		Refusal:   func(e *wire.Error) []byte { return w.refused(revision, e) },
+		// What comes before CONNECT, npm's client keeps for later, without moving
+		// its offset: a cut in between would have it hear everything twice. A poll
+		// brings all or nothing.
+		WelcomeFirst: !k.polls,
+		KeepAlive:    -1, // the engine's
+		IdleTimeout:  -1,
 	})
-	return ns.openings[i].Load()
+	return at.Load()
 }
 
 // begin notes that a client wants to enter a namespace that is not fixed, until

@@ -15,20 +15,25 @@ import (
 // identity is what a CONNECT is answered with.
 type identity struct{ SID, PID string }
 
-// joins sends a CONNECT and reads its answer, after the missed events.
+// joins sends a CONNECT and reads its answer, and then the missed events.
 func (s *socket) joins(payload string, missed ...string) (id identity) {
 	s.Helper()
 	s.send("40" + payload)
+	id = s.identity(s.next())
 	for _, want := range missed {
 		s.wantMatch(want)
 	}
-	answer := s.next()
+	return id
+}
+
+func (w *world) identity(answer string) (id identity) {
+	w.Helper()
 	at := strings.Index(answer, "{")
 	if !strings.HasPrefix(answer, "40") || at < 0 || json.Unmarshal([]byte(answer[at:]), &id) != nil {
-		s.Fatalf("got %q, want the answer to a CONNECT", answer)
+		w.Fatalf("got %q, want the answer to a CONNECT", answer)
 	}
 	if len(id.SID) != 20 || id.PID == "" {
-		s.Errorf("answer %q", answer)
+		w.Errorf("answer %q", answer)
 	}
 	return id
 }
@@ -122,15 +127,27 @@ func TestRecoveredWithoutAnOffset(t *testing.T) {
 	})
 }
 
+func TestRecoveredByPolling(t *testing.T) {
+	inRecoveringWorld(t, nil, func(w *world) {
+		s := w.webSocket()
+		id := s.joins("")
+		s.cut()
+		w.hub.Send(w.Context(), "said", 1)
+		url := w.open()
+		w.post(url, "40"+again(id, ""))
+		synctest.Wait()
+		missed, answer, _ := strings.Cut(w.get(url), "\x1e") // before the answer, in one payload with it
+		if !strings.HasPrefix(missed, `42["said",1,"`) || w.identity(answer) != id {
+			t.Errorf("got %q, %q", missed, answer)
+		}
+	})
+}
+
 func TestRecoveredFromAConnectionThatSeemsAlive(t *testing.T) {
 	inRecoveringWorld(t, nil, func(w *world) {
 		url := w.open() // polls no more
 		w.post(url, "40")
-		answer := w.get(url)
-		var id identity
-		if err := json.Unmarshal([]byte(answer[2:]), &id); err != nil {
-			t.Fatal(err)
-		}
+		id := w.identity(w.get(url))
 		w.hub.Send(w.Context(), "said", 1)
 		s := w.webSocket()
 		if got := s.joins(again(id, ""), `^42\["said",1,"`); got != id {

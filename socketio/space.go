@@ -87,7 +87,12 @@ func (s *space) enter(ns *namespace) bool {
 		s.finish(nil)
 		return true
 	}
-	session.Open(ns.opening(s.revision(), kind{packed: s.packed, recovers: session.RecoveryID() != ""}))
+	session.Open(ns.opening(kind{
+		packed:   s.packed,
+		recovers: session.RecoveryID() != "",
+		old:      s.revision() < 4,
+		polls:    s.Transport() == "polling",
+	}))
 	return true
 }
 
