@@ -182,9 +182,12 @@ func upgrades5() []case5 {
 			url, s := probe(w)
 			s.send("5")
 			w.upgrade(strings.Replace(url, "polling", "websocket", 1)).want("closed")
-			s.want("3probe")
 			s.send("40")
-			s.wantMatch(`^40\{`)
+			for packet := s.next(); !strings.HasPrefix(packet, `40{"sid"`); packet = s.next() { // the first still works
+				if packet == "closed" {
+					w.Fatal(packet)
+				}
+			}
 		}},
 	}
 }
