@@ -24,6 +24,7 @@ func mountOld(mux *http.ServeMux, limits parley.Limits, log *slog.Logger) (end f
 	}
 	socketio.Mount(mux, "/old/socket.io/", hub, &socketio.Options{
 		Protocol1:    true,
+		JSONP:        true,
 		PingInterval: limits.KeepAlive,
 		Namespaces:   map[string]*parley.Hub{"/chat": chat},
 	})
