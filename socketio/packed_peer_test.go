@@ -91,7 +91,6 @@ func TestWhatEndsAConnectionInMessagePack(t *testing.T) {
 		"ack without an id":   fromClient(t, 3, "/", map[string]any{"data": []any{}}),
 		"namespace not there": fromClient(t, 2, "/none", map[string]any{"data": []any{"message"}}),
 		"a refusal":           fromClient(t, 4, "/", map[string]any{"data": "no"}),
-		"a second CONNECT":    fromClient(t, 0, "/", nil),
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, nil, nil, func(w *world) {

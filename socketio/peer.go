@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"sync"
@@ -242,6 +243,8 @@ func (p *peer) connect(name string, auth json.RawMessage) error {
 	}
 	s, err := p.reserve(name, auth)
 	switch {
+	case err == errHere:
+		return nil // socket.io-client says it twice when it is told to connect while it does
 	case err != nil:
 		return err
 	case s == nil:
@@ -258,16 +261,18 @@ func (p *peer) connect(name string, auth json.RawMessage) error {
 	return nil
 }
 
+var errHere = errors.New("socketio: the namespace is joined, or about to be")
+
 // reserve notes a CONNECT. It returns nil when the client has joined as many
 // namespaces as it may.
 func (p *peer) reserve(name string, auth json.RawMessage) (*space, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.find(name) != nil:
-		return nil, misplaced{malformed("CONNECT to a namespace that is joined")}
 	case !p.mayJoin(time.Since(p.server.began)):
 		return nil, misplaced{malformed("too many CONNECTs")}
+	case p.find(name) != nil:
+		return nil, errHere
 	case len(p.spaces) >= p.server.maxNamespaces:
 		return nil, nil
 	}

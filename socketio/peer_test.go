@@ -179,7 +179,6 @@ func TestWhatEndsTheConnection(t *testing.T) {
 		{"ack before CONNECT", false, `431[]`},
 		{"DISCONNECT before CONNECT", false, `41`},
 		{"CONNECT_ERROR from a client", true, `44{"message":"x"}`},
-		{"second CONNECT", true, "40"},
 		{"CONNECT with an array", false, "40[]"},
 		{"CONNECT with a string", false, `40"x"`},
 		{"CONNECT with broken JSON", false, `40{"a":`},
@@ -524,5 +523,27 @@ func TestCallsOfAnEndedPresenceDoNotLiftTheNextOnesPause(t *testing.T) {
 		}
 		close(gates[1])
 		synctest.Wait()
+	})
+}
+
+func TestASecondConnectIsSkipped(t *testing.T) {
+	inWorld(t, nil, nil, func(w *world) {
+		enter := make(chan struct{})
+		w.hub.OnConnect(func(context.Context, *parley.Conn) error { <-enter; return nil })
+		s := w.webSocket()
+		s.send("40", "40", `40{"token":1}`) // as long as the first waits, too
+		synctest.Wait()
+		close(enter)
+		s.wantMatch(`^40\{"sid":"[^"]+"\}$`)
+		s.send("40", `42["message","here"]`)
+		s.want(`42["message-back","here"]`)
+		if n := w.hub.Stats().Conns; n != 1 {
+			t.Errorf("%d connections, want 1", n)
+		}
+		for range maxJoins { // which is too many
+			s.conn.Write(s.Context(), websocket.Message{Type: websocket.Text, Data: []byte("40")}) // fails at the end
+		}
+		s.wantClosed()
+		w.wantEnds(parley.ErrProtocol)
 	})
 }
