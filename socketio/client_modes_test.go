@@ -314,8 +314,8 @@ func inHandler(t *testing.T, h http.Handler, test func(w *world)) {
 }
 
 func TestClientSendsHeadersQueryAndCookies(t *testing.T) {
-	hub := parley.NewHub(nil)
-	served, got := Handler(hub, nil), &requests{}
+	var served http.Handler // made inside the bubble, as its clocks are
+	got := &requests{}
 	inHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		cookie := ""
 		if c, err := r.Cookie("node"); err == nil {
@@ -328,6 +328,8 @@ func TestClientSendsHeadersQueryAndCookies(t *testing.T) {
 		}
 		served.ServeHTTP(w, r)
 	}), func(w *world) {
+		hub := parley.NewHub(nil)
+		served = Handler(hub, nil)
 		w.client.Jar, _ = cookiejar.New(nil)
 		cl := w.goClient(&ClientOptions{
 			Query:  url.Values{"b": {"2"}},
