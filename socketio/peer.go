@@ -290,7 +290,7 @@ func (p *peer) reserve(name string, auth json.RawMessage) (*space, error) {
 
 // mayJoin counts a CONNECT. The caller holds mu.
 func (p *peer) mayJoin(now time.Duration) bool {
-	rested := (now - time.Duration(p.joined)) / joinPause
+	rested := max(0, (now-time.Duration(p.joined))/joinPause)
 	p.joins = int32(max(0, time.Duration(p.joins)-rested)) + 1
 	p.joined = int64(now)
 	return p.joins <= maxJoins
