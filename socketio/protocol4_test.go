@@ -47,7 +47,7 @@ func TestClientsOfProtocol4(t *testing.T) {
 		w.hub.Conn(sid).Close("")
 		s.want("41")
 		s.send(`421["message-with-ack",1]`) // late
-		s.send("40/admin")
+		s.send(`42/never,["who"]`)
 		s.wantClosed()
 	})
 }

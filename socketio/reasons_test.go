@@ -26,7 +26,7 @@ func TestDisconnectReasons(t *testing.T) {
 		{"no packet of Socket.IO", "forced close", parley.ErrProtocol, func(w *world, s *socket) { s.send("4x") }},
 		{"an event without a name", "forced close", parley.ErrProtocol, func(w *world, s *socket) { s.send("42[]") }},
 		{"a namespace that was not joined", "forced server close", parley.ErrProtocol, func(w *world, s *socket) { s.send(`42/other,["x"]`) }},
-		{"a second CONNECT", "forced server close", parley.ErrProtocol, func(w *world, s *socket) { s.send("40") }},
+		{"CONNECT_ERROR from a client", "forced server close", parley.ErrProtocol, func(w *world, s *socket) { s.send(`44{"message":"x"}`) }},
 		{"expired credentials", "forced server close", parley.ErrExpired, func(w *world, s *socket) {
 			w.hub.Audience().Conns()[0].Expire(time.Now())
 			s.want("closed") // not 41, after which it would stay away
