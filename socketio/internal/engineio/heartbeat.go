@@ -75,7 +75,7 @@ func (s *Socket) lapsed() bool {
 	if s.beat == resting {
 		due += s.server.o.PingTimeout
 	}
-	late := s.phase == running && s.server.now() >= due
+	late := s.phase == running && s.due != 0 && s.server.now() >= due // 0: it has yet to begin
 	s.mu.Unlock()
 	if late {
 		s.overdue()

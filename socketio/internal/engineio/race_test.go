@@ -238,6 +238,14 @@ func TestSilenceEndsTheSessionToTheMillisecond(t *testing.T) {
 	}
 }
 
+func TestASessionIsNotLateBeforeItBegins(t *testing.T) {
+	s := serveEcho(t, nil)
+	s.engine.began = s.engine.began.Add(-time.Hour)
+	if s.engine.newSocket(4).lapsed() {
+		t.Error("a session whose 101 is on its way is late")
+	}
+}
+
 func TestPongsDoNotPileUp(t *testing.T) {
 	inBubble(t, nil, func(b *bubble) {
 		_, id, _ := strings.Cut(b.do("GET", polls3, ""), `"sid":"`)
