@@ -41,6 +41,7 @@ type connecting struct {
 	address, protocol string
 	stay              bool
 	timeout           time.Duration
+	namespace, auth   string // of Socket.IO
 }
 
 // connect is the command of that name.
@@ -76,12 +77,17 @@ func parseConnect(args []string, errs io.Writer) (*connecting, error) {
 	flags.StringVar(&c.protocol, "protocol", "auto", "plain, signalr, socketio, or auto: ask the server")
 	flags.BoolVar(&c.stay, "stay", false, "go on printing events after the end of the input, until interrupted")
 	flags.DurationVar(&c.timeout, "timeout", 30*time.Second, "how long to wait for an answer")
+	flags.StringVar(&c.namespace, "namespace", "/", "the namespace to join (socketio)")
+	flags.StringVar(&c.auth, "auth", "", "a JSON object to join with, such as '{\"token\":\"…\"}' (socketio)")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
-	if flags.NArg() != 1 {
+	switch {
+	case flags.NArg() != 1:
 		flags.Usage()
 		return nil, errors.New("connect takes one URL")
+	case c.auth != "" && !json.Valid([]byte(c.auth)):
+		return nil, fmt.Errorf("-auth: %q is not JSON", c.auth)
 	}
 	c.address = flags.Arg(0)
 	return c, nil
@@ -112,9 +118,17 @@ func (c *connecting) speak(errs io.Writer) (*parley.Client, error) {
 	case "signalr":
 		return signalr.NewClient(c.address, &signalr.ClientOptions{ClientOptions: o}), nil
 	case "socketio":
-		return socketio.NewClient(c.address, &socketio.ClientOptions{ClientOptions: o}), nil
+		return socketio.NewClient(c.address, c.socketIO(o)), nil
 	}
 	return nil, fmt.Errorf("unknown protocol %q", c.protocol)
+}
+
+func (c *connecting) socketIO(o parley.ClientOptions) *socketio.ClientOptions {
+	options := &socketio.ClientOptions{ClientOptions: o, Namespace: c.namespace}
+	if c.auth != "" {
+		options.Auth = json.RawMessage(c.auth)
+	}
+	return options
 }
 
 // options make the client tell on errs how it fares.

@@ -56,13 +56,23 @@ func newServer(t *testing.T) string {
 	mux := http.NewServeMux()
 	plain.Mount(mux, "/plain", hub, nil)
 	signalr.Mount(mux, "/signalr", hub, nil)
-	socketio.Mount(mux, "/socket.io/", hub, nil)
+	inner := parley.NewHub(nil) // of clients that say who they are
+	inner.OnConnect(func(_ context.Context, c *parley.Conn) error {
+		if string(socketio.Auth(c)) != `{"name":"ann"}` {
+			return parley.Errorf("who", "who are you?")
+		}
+		return nil
+	})
+	inner.Handle("where", parley.Func(func() string { return "inside" }))
+	socketio.Mount(mux, "/socket.io/", hub, &socketio.Options{Namespaces: map[string]*parley.Hub{"/inner": inner}})
 	server := httptest.NewServer(mux)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		if err := hub.Shutdown(ctx); err != nil {
-			t.Errorf("shutdown: %v", err)
+		for _, h := range []*parley.Hub{hub, inner} {
+			if err := h.Shutdown(ctx); err != nil {
+				t.Errorf("shutdown: %v", err)
+			}
 		}
 		server.Close()
 	})
@@ -98,6 +108,19 @@ func TestConnectWorksInAPipe(t *testing.T) {
 	}
 }
 
+func TestConnectJoinsANamespace(t *testing.T) {
+	server := newServer(t)
+	var out bytes.Buffer
+	args := []string{"--namespace", "/inner", "--auth", `{"name":"ann"}`, server + "/socket.io/"}
+	if err := connect(t.Context(), args, strings.NewReader("where"), &out, io.Discard); err != nil || out.String() != "= \"inside\"\n" {
+		t.Errorf("got %q, %v", out.String(), err)
+	}
+	err := connect(t.Context(), []string{"--namespace", "inner", server + "/socket.io/"}, strings.NewReader("where"), &out, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "who are you?") {
+		t.Errorf("without auth: %v", err)
+	}
+}
+
 func TestConnectStreamsAndFails(t *testing.T) {
 	server := newServer(t)
 	for _, path := range []string{"/plain", "/signalr"} {
@@ -121,6 +144,7 @@ func TestConnectRefusesNonsense(t *testing.T) {
 		{},
 		{"one", "two"},
 		{"not an address"},
+		{"--auth", "{", "http://127.0.0.1:1/socket.io/"},
 		{"--protocol", "smoke", "http://127.0.0.1:1/"},
 		{"http://127.0.0.1:1/nobody-listens"},
 	}
