@@ -43,6 +43,16 @@
 // Options.MaxAttachments of them. Clients with socket.io-msgpack-parser are
 // recognised by their first message.
 //
+// # Clients in Go
+//
+// [NewClient] is a client of this server or npm's, a [Manager] makes several,
+// of one namespace each, that share a connection:
+//
+//	cl := socketio.NewClient("https://example.com", &socketio.ClientOptions{Auth: map[string]string{"token": "…"}})
+//	cl.On("said", func(from, text string) { … })
+//	err := cl.Connect(ctx)
+//	err = cl.Call(ctx, "say", &answer, "lobby", "hi") // an emit with ack; Send is one without
+//
 // # Limitations
 //
 // See docs/protocols/socketio.md.
