@@ -78,6 +78,8 @@ func (srv *Server) oldHub(name string) *parley.Hub {
 
 // oldSeek finds that of any other.
 func (srv *Server) oldSeek(r *http.Request, name string) (hub *parley.Hub, left func()) {
+	srv.namespaces.begin(name)
+	defer srv.namespaces.end(name)
 	hub, err := srv.namespaces.seek(r, name)
 	var meant *parley.Error
 	if err != nil && !errors.As(err, &meant) {
