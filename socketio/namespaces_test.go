@@ -188,6 +188,24 @@ func TestWhatEndsTheConnectionWhileDynamicRuns(t *testing.T) {
 	}
 }
 
+func TestAConnectionThatEndsWhileDynamicRuns(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		late := w.another("late")
+		w.options.Dynamic = func(*http.Request, string) (*parley.Hub, error) {
+			time.Sleep(time.Second)
+			return late, nil
+		}
+	}, func(w *world) {
+		s := w.join() // whose session has the connection's request
+		s.send("40/slow")
+		s.cut()
+		w.sleep(2 * time.Second)
+		if n := w.further[0].Stats().Opened; n != 0 {
+			t.Errorf("%d clients came in", n)
+		}
+	})
+}
+
 func TestPattern(t *testing.T) {
 	opened := 0
 	setup := func(w *world) {

@@ -22,7 +22,8 @@ type Options struct {
 	// clients at a time. Nil means that there are no others. See [Pattern].
 	Dynamic func(r *http.Request, name string) (*parley.Hub, error)
 	// CleanupEmptyChildNamespaces shuts a hub of Dynamic down when its last
-	// client has left. False means that it stays.
+	// client has left, with all that it keeps for lost ones. False means that it
+	// stays.
 	CleanupEmptyChildNamespaces bool
 	// MaxNamespaces bounds the namespaces that one connection has joined at a
 	// time, and with it what may wait for one client: a queue for each. Zero means 100.

@@ -140,6 +140,9 @@ func (p *peer) Receive(data []byte, binary bool) {
 	if _, ok := err.(misplaced); ok {
 		why = forcedServerClose
 	}
+	if err == parley.ErrShutdown {
+		why = serverShuttingDown
+	}
 	p.fail(why, err)
 }
 
@@ -252,7 +255,7 @@ func (p *peer) connect(name string, auth json.RawMessage) error {
 	case ns == nil:
 		go s.join() // ends when Options.Dynamic returns; nobody waits for it
 		return nil
-	case s.enter(ns):
+	case s.enter(ns, p.opened()):
 		return nil
 	case name == "/": // the others have an end, too
 		return parley.ErrShutdown
@@ -339,7 +342,7 @@ func (p *peer) keepRequest(s *space) {
 	p.request = s.session.Load().Request()
 }
 
-// opened is the request that opened the connection.
+// opened is the request that opened the connection; nil when that has ended.
 func (p *peer) opened() *http.Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -351,7 +354,7 @@ func (p *peer) opened() *http.Request {
 			return session.Request()
 		}
 	}
-	return nil // cannot be: see keepRequest
+	return nil
 }
 
 // Take implements [wire.Receiver]: all that waits goes, of every namespace, so

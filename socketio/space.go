@@ -3,6 +3,7 @@ package socketio
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"sync/atomic"
 
 	"github.com/parley-go/parley"
@@ -41,8 +42,12 @@ func (s *space) join() {
 	w := n.words(s.name, kind{packed: s.packed})
 	n.begin(s.name)
 	defer n.end(s.name)
+	request := s.opened()
+	if request == nil { // the connection has ended
+		return
+	}
 	for range 3 { // a hub that it finds may be shut down in that moment
-		hub, err := n.seek(s.opened(), s.name)
+		hub, err := n.seek(request, s.name)
 		if err != nil {
 			e, meant := shown(err, w.Codec())
 			if !meant {
@@ -55,7 +60,7 @@ func (s *space) join() {
 			s.turnAway(w.unknown())
 			return
 		}
-		if s.enter(n.enter(s.name, hub)) {
+		if s.enter(n.enter(s.name, hub), request) {
 			return
 		}
 	}
@@ -65,9 +70,13 @@ func (s *space) join() {
 var shuttingDown = &wire.Error{Message: serverShuttingDown}
 
 // enter makes the session, and lets OnConnect decide. It tells whether the hub
-// takes any.
-func (s *space) enter(ns *namespace) bool {
-	session, err := ns.hub.NewSession(s.opened(), s, &parley.SessionOptions{ID: s.newID(), Recover: s.recovery()})
+// takes any. The request is nil when the connection has ended.
+func (s *space) enter(ns *namespace, request *http.Request) bool {
+	if request == nil {
+		s.server.namespaces.leave(ns)
+		return true
+	}
+	session, err := ns.hub.NewSession(request, s, &parley.SessionOptions{ID: s.newID(), Recover: s.recovery()})
 	if err != nil {
 		s.server.namespaces.leave(ns)
 		return false
