@@ -2,7 +2,7 @@ package engineio
 
 import "time"
 
-// beat says what a Socket's one timer is for (§2.4). In protocol 4 the server
+// beat says what a Socket's one timer is for (§3.4). In protocol 4 the server
 // pings and the client answers, in protocol 3 it is the other way round.
 type beat uint8
 
@@ -130,7 +130,7 @@ func (s *Socket) beatOfClient() byte {
 }
 
 // receiveBeat answers the client's ping in protocol 3. The other direction is a
-// mistake (§2.4).
+// mistake (§3.4).
 func (s *Socket) receiveBeat(packet byte) {
 	switch {
 	case packet != s.beatOfClient():

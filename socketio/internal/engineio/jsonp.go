@@ -6,7 +6,7 @@ import (
 	"net/url"
 )
 
-// JSONP is how pages poll in browsers without CORS (§2.1, j=n): the answer is a
+// JSONP is how pages poll in browsers without CORS (§3.1, j=n): the answer is a
 // script, the POST a form.
 
 // isIndex tells whether j is what a client calls itself: digits, for what it says

@@ -23,7 +23,7 @@ const (
 )
 
 // binaryMessage is the type in front of a binary message in protocol 3, as a
-// number (§2.9). In protocol 4 there is none.
+// number (§3.3). In protocol 4 there is none.
 const binaryMessage = 4
 
 // appendBase64 writes a binary message as text.
@@ -57,8 +57,8 @@ type form uint8
 
 const (
 	plain    form = iota // as they are
-	numbered             // behind their type (§2.9)
-	textual              // base64 in text (§2.1, b64=1)
+	numbered             // behind their type (§3.3)
+	textual              // base64 in text (§3.1, b64=1)
 )
 
 // dress gives binary messages that form.

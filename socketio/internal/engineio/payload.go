@@ -16,7 +16,7 @@ import (
 // shortest sensible events stays below it.
 const maxPackets = 1 << 16
 
-// separator stands between the packets of protocol 4 (§2.3).
+// separator stands between the packets of protocol 4 (§3.3).
 const separator = 0x1E
 
 // eachPacket calls fn for the packets of a payload of protocol 4, of which there
@@ -54,7 +54,7 @@ func appendPayload(dst []byte, batch []*wire.Encoded) []byte {
 	return dst
 }
 
-// Protocol 3 (§2.9) has text payloads, length:packet and so on, where the length
+// Protocol 3 (§3.3) has text payloads, length:packet and so on, where the length
 // counts the UTF-16 code units of JavaScript's strings, and binary ones, with the
 // length in bytes: 0 or 1 for text or binary, the decimal digits each as a byte,
 // 0xFF, and the packet.

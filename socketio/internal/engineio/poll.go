@@ -36,9 +36,9 @@ func (s *Socket) attachPoll() *polling {
 		Wait:         2 * (o.PingInterval + o.PingTimeout), // the heartbeat comes first
 		Idle:         -1,                                   // likewise
 		WriteTimeout: o.Transport.WriteTimeout,
-		CloseTimeout: cmp.Or(o.Transport.CloseTimeout, 30*time.Second), // for a poll to fetch the last words (§2.6)
+		CloseTimeout: cmp.Or(o.Transport.CloseTimeout, 30*time.Second), // for a poll to fetch the last words (§3.6)
 		Write:        p.write,
-		Cut:          true, // "a cancelled poll closes the session" (§2.6)
+		Cut:          true, // "a cancelled poll closes the session" (§3.6)
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,7 +216,7 @@ func (p *polling) servePost(w http.ResponseWriter, q *request) {
 	payload, err := transport.ReadBody(w, q.Request, &s.server.o.Transport)
 	switch {
 	case errors.Is(err, transport.ErrTooLarge):
-		w.WriteHeader(http.StatusRequestEntityTooLarge) // and the connection lives on (§2.2)
+		w.WriteHeader(http.StatusRequestEntityTooLarge) // and the connection lives on (§3.2)
 	case err != nil:
 		s.Fail(errors.Join(errCutPost, err))
 		w.WriteHeader(http.StatusBadRequest)

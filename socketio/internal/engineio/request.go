@@ -11,7 +11,7 @@ import (
 	"github.com/parley-go/parley/internal/transport"
 )
 
-// request is a request, and what its query says (§2.1).
+// request is a request, and what its query says (§3.1).
 type request struct {
 	*http.Request
 	kind     string // of transport
@@ -38,7 +38,7 @@ func newRequest(r *http.Request) *request {
 	return q
 }
 
-// refusal is an answer to a bad request (§2.2).
+// refusal is an answer to a bad request (§3.2).
 type refusal struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`

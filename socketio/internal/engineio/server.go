@@ -72,7 +72,7 @@ type Server struct {
 func NewServer(o Options) *Server {
 	o.MaxPackets = cmp.Or(o.MaxPackets, maxPackets)
 	o.Transport.MaxMessageBytes = o.MaxHTTPBufferSize
-	o.Transport.BareRefusals = true // 1009 and no more (§2.6)
+	o.Transport.BareRefusals = true // 1009 and no more (§3.6)
 	o.Transport.Goodbye = func(int, string) (int, string) { return noStatus, "" }
 	srv := &Server{o: o, wheel: wheel.New(probeTick / 2), began: time.Now(), sessions: make(map[[idBytes]byte]*Socket)}
 	srv.words.learn(o.InitialPacket)
@@ -81,7 +81,7 @@ func NewServer(o Options) *Server {
 }
 
 // noStatus is an empty close frame: Engine.IO closes a WebSocket without a
-// word (§2.6).
+// word (§3.6).
 const noStatus = 1005
 
 // ServeHTTP implements [http.Handler].

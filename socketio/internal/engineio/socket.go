@@ -274,7 +274,7 @@ func (s *Socket) receiveBase64(packet []byte) {
 	s.up.Receive(data, true)
 }
 
-// leave is the client's goodbye: a poll that waits gets a noop (§2.6). On a
+// leave is the client's goodbye: a poll that waits gets a noop (§3.6). On a
 // WebSocket, where the reference ignores it, it ends the connection as well.
 func (s *Socket) leave() {
 	s.mu.Lock()

@@ -79,7 +79,7 @@ func (st *Streams) Open(r *http.Request, pipe wire.Pipe) (wire.Receiver, error) 
 }
 
 // Upgrade moves a connection that polls to a pipe, when the client has probed
-// it (§2.5). Everything else is as in Open.
+// it (§3.5). Everything else is as in Open.
 func (st *Streams) Upgrade(id string, pipe wire.Pipe) (wire.Receiver, error) {
 	s := st.server.find(id)
 	if s == nil || s.protocol != 4 || st.server.o.NoUpgrades {

@@ -17,7 +17,7 @@ import (
 	"github.com/parley-go/parley/websocket"
 )
 
-// The cases of the public Engine.IO suites, in their order (§3).
+// The cases of the public Engine.IO suites, in their order (docs/protocols/socketio.md §3).
 
 const suiteInterval, suiteTimeout = 300 * time.Millisecond, 200 * time.Millisecond
 

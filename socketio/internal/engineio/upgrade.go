@@ -9,7 +9,7 @@ import (
 )
 
 // probeTick is how long a poll is held during a probe before it is answered, so
-// that the client can pause its polls (§2.5). One that has crossed the client's
+// that the client can pause its polls (§3.5). One that has crossed the client's
 // last word about the upgrade is refused instead, as if it had come behind that.
 const probeTick = 100 * time.Millisecond
 
@@ -29,7 +29,7 @@ type change struct {
 }
 
 // serveUpgrade takes a WebSocket for a connection that polls. A second one is
-// accepted and closed at once (§2.5).
+// accepted and closed at once (§3.5).
 func (s *Socket) serveUpgrade(w http.ResponseWriter, q *request) {
 	c := s.beginChange(q.form()) // before the client sees the 101
 	pipe, err := s.server.sockets.WebSocket(w, q.Request)
