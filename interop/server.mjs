@@ -1,4 +1,4 @@
-// Starts the programs under test: the demo, the small server in testserver, the example of a moved hub.
+// Starts the programs under test: the demo, the small server in testserver, the examples of what was moved here.
 
 import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -49,6 +49,14 @@ export async function startTestserver({ listen = '127.0.0.1:0', args = [] } = {}
 /** startMigration starts examples/migration on a free port of 127.0.0.1. Its url is that of the hub. */
 export async function startMigration() {
   return start(await build('migration', 'examples/migration'), ['-listen', '127.0.0.1:0'], /^chat: (http:\/\/\S+)$/)
+}
+
+/** startChat starts a chat that was moved to Go, examples/migration-socketio, or with original the one that was, socketio/chat.mjs. */
+export async function startChat({ original = false } = {}) {
+  const says = /^chat: (http:\/\/\S+)$/
+  if (original) return start(process.execPath, [join(root, 'interop/socketio/chat.mjs'), '--listen', '127.0.0.1:0'], says)
+  const client = join(root, 'interop/node_modules/socket.io-client/dist')
+  return start(await build('migration-socketio', 'examples/migration-socketio'), ['-listen', '127.0.0.1:0', '-client', client], says)
 }
 
 /** startWebtransport starts socketio/webtransport's own server, by TCP and QUIC. It tells the hash of its certificate. */
