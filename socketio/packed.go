@@ -39,7 +39,7 @@ func (p packed) Append(dst []byte, m *wire.Message) ([]byte, error) {
 		if err := callable(m); err != nil {
 			return dst, err
 		}
-		return p.appendEvent(grow(dst, m), m.ID, m.Name, m.Args.Values, p.offset(m))
+		return p.appendEvent(grow(dst, m, 40+len(p.nsp)), m.ID, m.Name, m.Args.Values, p.offset(m))
 	case wire.Result:
 		return p.appendResult(dst, m)
 	case wire.Close:
@@ -113,7 +113,7 @@ func (p packed) appendResult(dst []byte, m *wire.Message) ([]byte, error) {
 	case m.Err == nil && m.ID == "":
 		return dst, nil
 	case m.Err == nil:
-		return p.appendAck(grow(dst, m), m.ID, m.Args.Values...)
+		return p.appendAck(grow(dst, m, 40+len(p.nsp)), m.ID, m.Args.Values...)
 	}
 	f := failure[msgp.Raw]{Code: m.Err.Code, Message: m.Err.Message, Data: m.Err.Data}
 	if m.ID == "" {

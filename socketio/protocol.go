@@ -35,7 +35,7 @@ func (p protocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
 		if err := callable(m); err != nil {
 			return dst, err
 		}
-		dst = p.appendEvent(grow(dst, m), len(m.Args.Attachments), m.ID, m.Name, m.Args.Values)
+		dst = p.appendEvent(grow(dst, m, 16+len(p.nsp)), len(m.Args.Attachments), m.ID, m.Name, m.Args.Values)
 		if p.offsets && m.Offset != "" && m.ID == "" {
 			dst = append(dst[:len(dst)-1], ',')
 			dst = append(rawjson.AppendString(dst, m.Offset), ']')
@@ -65,9 +65,9 @@ func callable(m *wire.Message) error {
 	return nil
 }
 
-// grow makes room for m, so that it is written without moving.
-func grow(dst []byte, m *wire.Message) []byte {
-	const more = 64 // types, the namespace, quotes
+// grow makes room for m, so that it is written without moving. What stands around
+// names, IDs and values takes so many bytes more.
+func grow(dst []byte, m *wire.Message, more int) []byte {
 	return slices.Grow(dst, more+len(m.ID)+len(m.Name)+len(m.Offset)+m.Args.Size()+len(m.Args.Values))
 }
 
@@ -111,7 +111,7 @@ func (p protocol) appendResult(dst []byte, m *wire.Message) []byte {
 	case m.Err == nil && m.ID == "":
 		return dst
 	case m.Err == nil:
-		return p.appendAck(grow(dst, m), len(m.Args.Attachments), m.ID, m.Args.Values...)
+		return p.appendAck(grow(dst, m, 16+len(p.nsp)), len(m.Args.Attachments), m.ID, m.Args.Values...)
 	}
 	f := failure[json.RawMessage]{Code: m.Err.Code, Message: m.Err.Message, Data: m.Err.Data}
 	if m.ID == "" {

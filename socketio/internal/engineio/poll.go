@@ -30,7 +30,7 @@ type polling struct {
 // attachPoll makes a polling pipe current.
 func (s *Socket) attachPoll() *polling {
 	o := &s.server.o
-	l := s.attach(nil, plain, sayOpen)
+	l := &link{socket: s}
 	p := &polling{socket: s}
 	p.pipe = transport.NewPoll(l, &transport.PollOptions{
 		Wait:         2 * (o.PingInterval + o.PingTimeout), // the heartbeat comes first
@@ -43,6 +43,7 @@ func (s *Socket) attachPoll() *polling {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.pipe, s.polls = p.pipe, p
+	s.carry(l, plain, sayOpen)
 	if o.InitialPacket != "" {
 		s.owed |= sayInitial
 	}

@@ -3,6 +3,7 @@ package engineio
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-go/parley/internal/wheel"
@@ -24,18 +25,19 @@ type Socket struct {
 	pausing   sync.Mutex // held while paused, or the pipe that it speaks of, changes
 	paused    bool
 
-	mu      sync.Mutex
-	current *link         // what messages travel on; nil: the 101 is on its way
-	polls   *polling      // current is its link; nil: a WebSocket is
-	change  *change       // a WebSocket that may become current; nil: none
-	reason  error         // why it failed
-	timer   wheel.Timer   // the heartbeat's
-	due     time.Duration // when it goes off
-	links   uint8         // pipes that have not ended
-	owed    saying        // to go before messages
-	form    form          // of binary messages on a current WebSocket
-	beat    beat
-	phase   phase
+	current atomic.Pointer[link] // what messages travel on; nil: the 101 is on its way. Changed under mu
+
+	mu     sync.Mutex
+	polls  *polling      // current is its link; nil: a WebSocket is
+	change *change       // a WebSocket that may become current; nil: none
+	reason error         // why it failed
+	timer  wheel.Timer   // the heartbeat's
+	due    time.Duration // when it goes off
+	links  uint8         // pipes that have not ended
+	owed   saying        // to go before messages
+	form   form          // of binary messages on a current WebSocket
+	beat   beat
+	phase  phase
 }
 
 type phase uint8
@@ -96,16 +98,22 @@ func (s *Socket) attach(pipe wire.Pipe, f form, first saying) *link {
 	l := &link{s, pipe}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current, s.form, s.owed = l, f, first
-	s.links++
+	s.carry(l, f, first)
 	return l
+}
+
+// carry makes l current. The caller holds mu.
+func (s *Socket) carry(l *link, f form, first saying) {
+	s.current.Store(l)
+	s.form, s.owed = f, first
+	s.links++
 }
 
 // say sends packets of this layer on the current pipe.
 func (s *Socket) say(w saying) {
 	s.mu.Lock()
 	s.owed |= w
-	l := s.current
+	l := s.current.Load()
 	s.mu.Unlock()
 	l.pipe.Wake()
 }
@@ -116,7 +124,7 @@ func (l *link) Take(batch []*wire.Encoded) []*wire.Encoded {
 	s.taking.Lock()
 	defer s.taking.Unlock()
 	s.mu.Lock()
-	carries, form := s.current == l, s.form
+	carries, form := s.current.Load() == l, s.form
 	switch c := s.change; {
 	case carries:
 		batch = s.takeOwed(batch)
@@ -158,13 +166,15 @@ func (l *link) Receive(data []byte, binary bool) {
 	s := l.socket
 	s.receiving.Lock()
 	defer s.receiving.Unlock()
-	s.mu.Lock()
-	carries, c := s.current == l, s.change
-	s.mu.Unlock()
-	switch {
-	case carries:
+	if s.current.Load() == l {
 		s.receive(data, binary)
-	case c != nil && c.link == l:
+		return
+	}
+	s.mu.Lock()
+	c := s.change
+	changes := c != nil && c.link == l
+	s.mu.Unlock()
+	if changes {
 		c.receive(data, binary)
 	}
 }
@@ -180,7 +190,7 @@ func (l *link) Closed(err error) {
 	c := s.change
 	var orphan *link
 	switch {
-	case l == s.current:
+	case l == s.current.Load():
 		if s.phase == running {
 			s.reason = ended(s.polls != nil, err)
 		}
@@ -283,7 +293,7 @@ func (s *Socket) leave() {
 		return
 	}
 	s.phase, s.reason = left, ErrTransportClose
-	l, p := s.current, s.polls
+	l, p := s.current.Load(), s.polls
 	waits := p != nil && p.waiting > 0
 	if p != nil && !waits {
 		s.beat = lingering
@@ -309,7 +319,7 @@ func (s *Socket) Fail(err error) {
 		return
 	}
 	s.phase, s.reason = failed, err
-	l := s.current
+	l := s.current.Load()
 	alone := s.polls != nil && s.polls.waiting == 0 // nobody is there to be told
 	s.mu.Unlock()
 	s.server.forget(s)
@@ -330,11 +340,7 @@ func (s *Socket) Transport() string {
 	return l.pipe.Transport()
 }
 
-func (s *Socket) link() *link {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.current
-}
+func (s *Socket) link() *link { return s.current.Load() }
 
 // Lend implements [wire.Lender]: a WebSocket lends, a POST does not.
 func (s *Socket) Lend(w wire.Worker) bool {
@@ -382,7 +388,7 @@ func (s *Socket) Close(int, string) {
 		return
 	}
 	s.phase = closing
-	l, c := s.current, s.change
+	l, c := s.current.Load(), s.change
 	s.mu.Unlock()
 	s.server.wheel.Cancel(&s.timer)
 	if c != nil && c.link != nil {

@@ -146,8 +146,8 @@ func (c *change) finish() {
 		s.mu.Unlock()
 		return
 	}
-	old := s.current
-	s.current, s.form, s.polls = l, c.form, nil
+	old := s.current.Swap(l)
+	s.form, s.polls = c.form, nil
 	s.owed &^= sayNoop
 	s.endChange()
 	s.mu.Unlock()
