@@ -65,6 +65,12 @@ export async function startWebtransport({ listen = '127.0.0.1:0', args = [] } = 
   return start(binary, ['--listen', listen, ...args], /^testserver: (https:\/\/\S+) (?<certificate>\S+)$/)
 }
 
+/** startReference starts the twin of testserver on npm's socket.io. */
+export async function startReference({ listen = '127.0.0.1:0', args = [] } = {}) {
+  const twin = fileURLToPath(new URL('socketio/twin.mjs', import.meta.url))
+  return start(process.execPath, [twin, '--listen', listen, ...args], /^testserver: (http:\/\/\S+)$/)
+}
+
 async function start(binary, args, announcement) {
   const child = spawn(binary, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(child)

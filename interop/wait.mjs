@@ -1,6 +1,6 @@
 // Waiting, always for something that happens, never for time to pass.
 
-const deadline = 15_000
+const deadline = 45_000 // of a machine that has much else to do
 
 /** within resolves as promise does, or fails after ms saying what did not come. */
 export function within(what, promise, ms = deadline) {

@@ -63,6 +63,7 @@ func run(listen string, s *site) error {
 	if err != nil {
 		return err
 	}
+	matrix := mountMatrix(mux, s.limits, log)
 	s.judges = mountJudges(mux, s.limits, s.origin, log)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	listener, err := net.Listen("tcp", listen)
@@ -82,7 +83,7 @@ func run(listen string, s *site) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return errors.Join(s.hub.Shutdown(ctx), s.parallel.Shutdown(ctx), endRaw(ctx), endOld(ctx), endAdmin(ctx), s.judges.shutdown(ctx), server.Shutdown(ctx))
+	return errors.Join(s.hub.Shutdown(ctx), s.parallel.Shutdown(ctx), endRaw(ctx), endOld(ctx), endAdmin(ctx), s.judges.shutdown(ctx), matrix.shutdown(ctx), server.Shutdown(ctx))
 }
 
 func (s *site) mux() *http.ServeMux {
