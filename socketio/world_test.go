@@ -25,6 +25,7 @@ type world struct {
 	*testing.T
 	hub     *parley.Hub
 	options Options
+	mux     *http.ServeMux
 	further []*parley.Hub // see another
 	conns   chan net.Conn // those that clients have dialled
 	over    chan struct{} // closed when the server takes none any more
@@ -52,9 +53,9 @@ func inWorld(t *testing.T, o *Options, setup func(w *world), test func(w *world)
 		if setup != nil {
 			setup(w)
 		}
-		mux := http.NewServeMux()
-		Mount(mux, "", w.hub, &w.options)
-		server := &http.Server{Handler: mux, ErrorLog: log.New(complaints{t}, "", 0)}
+		w.mux = http.NewServeMux()
+		Mount(w.mux, "", w.hub, &w.options)
+		server := &http.Server{Handler: w.mux, ErrorLog: log.New(complaints{t}, "", 0)}
 		go server.Serve(listener{w}) // ends with Close
 		test(w)
 		for _, hub := range append([]*parley.Hub{w.hub}, w.further...) {
