@@ -14,7 +14,7 @@ var errFirst = fmt.Errorf("webtransport: the first packet opens nothing: %w", wi
 const maxFirst = 1 << 10
 
 // first reads the first packet: 0, or 0{"sid":"…"} with the ID of a connection
-// that is to be upgraded (§2.11).
+// that is to be upgraded (§3.8).
 func (p *pipe) first() (id string, err error) {
 	whole := p.frames.max
 	p.frames.max = min(whole, maxFirst)

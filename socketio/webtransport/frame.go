@@ -11,7 +11,7 @@ import (
 	"github.com/parley-go/parley/wire"
 )
 
-// A packet has a header like that of a WebSocket frame (§2.11): one bit for
+// A packet has a header like that of a WebSocket frame (§3.8): one bit for
 // binary and seven for the length, or for where to find it.
 const (
 	binaryBit = 0x80
