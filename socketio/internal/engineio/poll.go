@@ -16,8 +16,9 @@ import (
 // polling is what a Socket needs only while it polls.
 type polling struct {
 	// fixed after construction
-	socket *Socket
-	pipe   *transport.Poll
+	socket   *Socket
+	pipe     *transport.Poll
+	textOnly bool // the client that opened it cannot take bytes
 
 	// guarded by socket.mu
 	waiting int       // GETs that wait
@@ -28,10 +29,10 @@ type polling struct {
 }
 
 // attachPoll makes a polling pipe current.
-func (s *Socket) attachPoll() *polling {
+func (s *Socket) attachPoll(textOnly bool) *polling {
 	o := &s.server.o
 	l := &link{socket: s}
-	p := &polling{socket: s}
+	p := &polling{socket: s, textOnly: textOnly}
 	p.pipe = transport.NewPoll(l, &transport.PollOptions{
 		Wait:         2 * (o.PingInterval + o.PingTimeout), // the heartbeat comes first
 		Idle:         -1,                                   // likewise
@@ -142,7 +143,7 @@ func (p *polling) answer(a *answering, batch []*wire.Encoded) error {
 	binary := false
 	if p.socket.protocol == 3 {
 		p.simplify(batch)
-		payload, binary = appendPayload3(nil, batch, a.q.textOnly)
+		payload, binary = appendPayload3(nil, batch, p.textOnly || a.q.textOnly)
 	} else {
 		payload = appendPayload(nil, batch)
 	}

@@ -168,7 +168,7 @@ func (srv *Server) openPolling(w http.ResponseWriter, q *request) {
 		overloaded.answer(w, q.Request)
 		return
 	}
-	p := s.attachPoll()
+	p := s.attachPoll(q.textOnly)
 	if err := s.open(q.Request); err != nil {
 		p.pipe.CloseNow()
 		shuttingDown.answer(w, q.Request)

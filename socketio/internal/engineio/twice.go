@@ -25,7 +25,7 @@ const (
 func (p *polling) read(q *request, packet []byte) []byte {
 	p.socket.mu.Lock()
 	defer p.socket.mu.Unlock()
-	if !q.textOnly {
+	if !p.textOnly && !q.textOnly {
 		p.writes = once // the first clients send binary payloads then
 	}
 	if p.writes == once || isASCII(packet) {
