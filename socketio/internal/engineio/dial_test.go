@@ -242,7 +242,7 @@ func inMemory(t *testing.T, h http.Handler, test func(m *memory)) {
 }
 
 func (m *memory) options(transports ...string) (*DialOptions, *near) {
-	n := &near{in: make(chan string, 1000), closed: make(chan error, 1)}
+	n := &near{in: make(chan string, 10_000), closed: make(chan error, 1)}
 	o := options("http://memory/", func(d *Dialed) wire.Receiver { n.socket = d; return n }, transports...)
 	o.Do, o.Dialing = m.client.Do, &transport.Dialing{NetDial: m.dial}
 	return o, n
@@ -325,7 +325,7 @@ func TestDialedEndsAsItsServerWants(t *testing.T) {
 		inMemory(t, server, func(m *memory) {
 			n := m.open(way...)
 			f := <-made
-			synctest.Wait()
+			time.Sleep(time.Second) // for the upgrade
 			f.put(word("4last words"))
 			f.socket.Close(1000, "")
 			m.want("down", <-n.in, "last words")
@@ -445,6 +445,7 @@ func TestUpgradesThatFail(t *testing.T) {
 			}), func(m *memory) {
 				n := m.open("polling", "websocket")
 				f := <-made
+				time.Sleep(time.Second) // what is lost is lost while a poll waits
 				for i := range 10 {
 					n.put(word("4up"))
 					f.put(word("4down"))
