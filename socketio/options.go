@@ -12,9 +12,9 @@ import (
 // are those of the Node.js server where it has them.
 type Options struct {
 	// Namespaces are further namespaces by their names, such as "/admin",
-	// beside the main one, "/". A hub whose Shutdown is not that of the whole
-	// server is to be shut down last: its clients lose their connections, come
-	// back, and are told then.
+	// beside the main one, "/". Shut the main hub down first: a client loses its
+	// whole connection with any of its namespaces, comes back, and is told then
+	// which one is gone.
 	Namespaces map[string]*parley.Hub
 	// Dynamic finds the hub for a namespace that has another name. Without a hub
 	// the client is told "Invalid namespace", with a [*parley.Error] its message

@@ -19,6 +19,7 @@ const (
 	maxJoins   = 100             // CONNECTs of one connection at once
 	joinPause  = time.Second     // for one more
 	maxLeft    = 100             // namespaces left that are remembered
+	maxAuth    = 64 << 10        // bytes of a client's auth, which is kept for each namespace
 	wheelTick  = time.Second / 4 // of the timers for CONNECT
 )
 
@@ -180,6 +181,9 @@ func (p *peer) receive(packet *packet) error {
 		}
 		if len(object) > 0 {
 			auth = object
+		}
+		if len(auth) > maxAuth {
+			return malformed("auth too long")
 		}
 		return p.connect(name, auth)
 	}

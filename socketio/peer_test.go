@@ -182,6 +182,7 @@ func TestWhatEndsTheConnection(t *testing.T) {
 		{"CONNECT with an array", false, "40[]"},
 		{"CONNECT with a string", false, `40"x"`},
 		{"CONNECT with broken JSON", false, `40{"a":`},
+		{"CONNECT with a very long auth", false, `40{"a":"` + strings.Repeat("x", maxAuth) + `"}`},
 		{"DISCONNECT with a payload", true, "41{}"},
 		{"event without an array", true, "42{}"},
 		{"event without JSON", true, "42abc[]"},
