@@ -12,7 +12,7 @@ export GOFLAGS FUZZTIME
 # npm writes this file last; it is our mark of a finished installation.
 CLIENTS := interop/node_modules/.package-lock.json
 
-# The same for pip. Autobahn's cases, two of the living peers and two SignalR clients are in Python.
+# The same for pip. Autobahn's cases, two of the living peers, and clients of SignalR and Socket.IO are in Python.
 PYTHON := .tools/python/installed
 
 # And for Maven.
@@ -58,8 +58,8 @@ test-peers: $(CLIENTS) ## Talk to other WebSocket implementations, 300 messages 
 peers: $(CLIENTS) $(PYTHON) ## The same with 10,000 messages each, and with the implementations in Go
 	@scripts/peers all
 
-test-clients: $(CLIENTS) ## Run the SignalR clients that are not from npm against a hub (left out as above)
-	@scripts/unless-offline $(PYTHON) "the SignalR clients in Python" scripts/signalr-clients python
+test-clients: $(CLIENTS) ## Run the SignalR and Socket.IO clients that are not from npm against a hub (left out as above)
+	@scripts/unless-offline $(PYTHON) "the clients in Python" scripts/signalr-clients python
 	@scripts/unless-offline $(JAVA) "the SignalR client in Java" scripts/signalr-clients java
 
 interop-all: $(PYTHON) $(JAVA) test-node test-browser ## Run every unmodified client against a hub, and leave none out
