@@ -54,7 +54,8 @@ func (s *Socket) tick() {
 	pings := now == resting && s.phase == running
 	if pings {
 		s.beat = awaiting
-		s.armAt(max(s.due, s.server.now()-probeTick) + s.server.o.PingTimeout) // the wheel is that coarse
+		grace := s.server.o.PingTimeout
+		s.armAt(max(s.due, s.server.now()-grace*9/10) + grace) // the time of the client runs, though the wheel is late
 	}
 	s.mu.Unlock()
 	switch {
