@@ -98,7 +98,7 @@ func (p *DialedPoll) poll() ([]byte, error) {
 	defer cancel()
 	late := time.AfterFunc(p.how.Timeout, cancel)
 	defer late.Stop()
-	resp, err := p.request(ctx, http.MethodGet, nil, "", "")
+	resp, err := p.request(ctx, http.MethodGet, once{}, "", "")
 	if err != nil && ctx.Err() != nil && p.ctx.Err() == nil {
 		return nil, errNoAnswer
 	}

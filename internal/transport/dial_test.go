@@ -342,6 +342,24 @@ func TestPollsGoOnUntilTheServerEndsThem(t *testing.T) {
 	})
 }
 
+// TestNoPollIsSentAgainUnseen: when its connection breaks, its answer may be
+// lost, with what was in it.
+func TestNoPollIsSentAgainUnseen(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBox()
+		s := &scripted{polls: []http.HandlerFunc{
+			say("a"), func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, say("b"), over,
+		}}
+		openScripted(t, "polling", s, b)
+		if err := <-b.closed; err == nil {
+			t.Error("the pipe did not notice")
+		}
+		if want := []string{"a"}; !slices.Equal(b.got, want) {
+			t.Errorf("got %q, want %q", b.got, want)
+		}
+	})
+}
+
 func TestAnswersThatEndAPoll(t *testing.T) {
 	for _, c := range []struct {
 		name   string
