@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/wire"
 )
 
 // withAdmin adds the namespace "/admin", whose hub is further[0].
@@ -82,6 +83,25 @@ func TestTheEndOfANamespaceIsItsOwn(t *testing.T) {
 		s.want("41/admin,")
 		s.send(`421["message-with-ack"]`)
 		s.want(`431[]`)
+	})
+}
+
+// The pipe may take a goodbye before the session closes it.
+func TestAGoodbyeThatIsTakenEarly(t *testing.T) {
+	inWorld(t, nil, withAdmin, func(w *world) {
+		s := w.join()
+		s.send("40/admin")
+		s.wantMatch("^40/admin,")
+		admin := w.further[0].Audience().Conns()[0].Pipe().(*space)
+		admin.session.Load().Send(&wire.Encoded{Data: []byte("41/admin,"), Kind: wire.Close})
+		s.want("41/admin,")
+		admin.Close(1000, "")
+		s.send(`421["message-with-ack"]`)
+		s.want("431[]")
+		w.sleep(time.Second)
+		if n := w.further[0].Stats().Conns; n != 0 {
+			t.Errorf("%d clients are left", n)
+		}
 	})
 }
 

@@ -365,14 +365,11 @@ func (p *peer) opened() *http.Request {
 // that none waits for another.
 func (p *peer) Take(batch []*wire.Encoded) []*wire.Encoded {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	batch = append(batch, p.said...)
 	p.said, p.answers = nil, 0
-	spaces := p.spaces
-	p.mu.Unlock()
-	for _, s := range spaces {
-		if session := s.session.Load(); session != nil {
-			batch = session.Take(batch)
-		}
+	for _, s := range p.spaces {
+		batch = s.take(batch)
 	}
 	return batch
 }

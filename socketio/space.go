@@ -26,6 +26,7 @@ type space struct {
 	ended  *string     // why, in the reference's words; guarded by peer.mu
 	ready  atomic.Bool // session is open
 	gone   bool        // ended; guarded by peer.mu
+	bye    bool        // a goodbye was taken, after which the client stays away; guarded by peer.mu
 	paused bool        // guarded by peer.pausing
 	packed bool        // the client speaks MessagePack; fixed after construction
 }
@@ -262,12 +263,8 @@ func (s *space) Close(code int, _ string) {
 		s.mu.Unlock()
 		return
 	}
-	stays := false
-	if session != nil {
-		last := session.Take(nil)
-		s.said = append(s.said, last...)
-		stays = code == 1008 || len(last) > 0 && last[len(last)-1].Kind == wire.Close
-	}
+	s.said = s.take(s.said) // its last words
+	stays := session != nil && (code == 1008 || s.bye)
 	if stays {
 		s.part(serverNamespaceDisconnect)
 	}
@@ -283,6 +280,19 @@ func (s *space) Close(code int, _ string) {
 	default:
 		s.end(forcedServerClose, nil)
 	}
+}
+
+// take takes what the session has to send. The caller holds mu: the goodbye may
+// be taken before the session calls Close.
+func (s *space) take(batch []*wire.Encoded) []*wire.Encoded {
+	session, n := s.session.Load(), len(batch)
+	if session == nil {
+		return batch
+	}
+	if batch = session.Take(batch); len(batch) > n && batch[len(batch)-1].Kind == wire.Close {
+		s.bye = true
+	}
+	return batch
 }
 
 // CloseNow implements [wire.Pipe].
