@@ -439,7 +439,7 @@ func TestTwoPollsEndTheSession(t *testing.T) {
 	if want := []string{"Bad Request ", "OK 1"}; !slices.Equal(got, want) {
 		t.Errorf("two polls got %q, want %q", got, want)
 	}
-	s.wantEnd(wire.ErrProtocol)
+	s.wantEnd(ErrTransportError)
 	s.wantGone(sid)
 }
 
@@ -470,7 +470,7 @@ func TestTwoPostsEndTheSession(t *testing.T) {
 	if got := <-first; got != 400 {
 		t.Errorf("the first POST got status %d, want 400", got)
 	}
-	s.wantEnd(wire.ErrProtocol)
+	s.wantEnd(ErrTransportError)
 	s.wantGone(sid)
 }
 
