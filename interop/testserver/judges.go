@@ -38,6 +38,8 @@ func courts() map[string]socketio.Options {
 		"/judge/deflate/":   {PerMessageDeflate: true, CompressFromBytes: 100},
 		"/judge/polling/":   {Transports: []string{"polling"}},
 		"/judge/bare":       {},
+		"/judge/recovery/":  {Recovery: &socketio.Recovery{}},
+		"/judge/forgetful/": {Recovery: &socketio.Recovery{MaxDisconnectionDuration: 300 * time.Millisecond}},
 	}
 }
 
@@ -112,6 +114,9 @@ func receive(ctx context.Context, c *parley.Conn) error {
 	if why := cmp.Or(c.Request().URL.Query().Get("refuse"), auth.Refuse); why != "" {
 		return &parley.Error{Message: why, Data: map[string]string{"code": "refused", "hint": "come without refuse"}}
 	}
+	if c.Recovered() {
+		return nil
+	}
 	if err := c.Join("everyone"); err != nil {
 		return err
 	}
@@ -174,7 +179,7 @@ func deluge(ctx context.Context, c *parley.Conn, group, id string, n int) error 
 			asked.Go(func() { askWhoMayBeAway(ctx, c.Hub().Client(id), i) }) // deluge's own; ends with the answer or a time limit
 		}
 		if err := drop(ctx, c.Hub(), group, id, i); err != nil {
-			return err
+			return parley.Errorf("lost", "event %d: %v", i, err)
 		}
 		if i%50 != 0 {
 			continue
