@@ -146,6 +146,7 @@ func addJudged(hub *parley.Hub) {
 		}
 		return hub.Group(fmt.Sprint(values[0])).Send(ctx, "said", values[1:]...)
 	}))
+	hub.Handle("came", parley.Func(func(c *parley.Conn) *socketio.HandshakeDetails { return socketio.Handshake(c) }))
 	hub.Handle("groups", parley.Func(func(c *parley.Conn) []string { return slices.Sorted(slices.Values(c.Groups())) }))
 	hub.Handle("remember", parley.Func(func(c *parley.Conn, value any) { c.Set(memory{}, value) }))
 	hub.Handle("remembered", parley.Func(func(c *parley.Conn) any { return c.Value(memory{}) }))
