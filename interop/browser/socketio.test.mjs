@@ -56,11 +56,13 @@ for (const bundle of ['socket.io.js', 'socket.io.min.js', 'socket.io.esm.min.js'
         await p.evaluate(transports => connect('', { transports }), transports)
         assert.equal(await p.evaluate(() => ask('add', 20, 22)), 42)
         assert.deepEqual(await p.evaluate(() => ask('echo', { text: 'Grüße, 世界 👋', list: [1, null] })), { text: 'Grüße, 世界 👋', list: [1, null] })
-        const packed = bundle.includes('msgpack') // whose parser has no words for a Blob
+        const packed = bundle.includes('msgpack') // whose parser has words for an ArrayBuffer only
         const back = await p.evaluate(async packed => {
           const buffer = Uint8Array.from({ length: 50_000 }, (_, i) => i & 255).buffer
-          const got = await ask('echo', { buffer, view: new Uint8Array([1, 2, 3]), blob: packed ? new TextEncoder().encode('blob') : new Blob(['blob']) })
-          return { buffer: JSON.stringify([...new Uint8Array(got.buffer)]) === JSON.stringify([...new Uint8Array(buffer)]), view: [...new Uint8Array(got.view)], blob: new TextDecoder().decode(got.blob) }
+          const [view, blob] = [new Uint8Array([1, 2, 3]), new Blob(['blob'])]
+          const got = await ask('echo', packed ? { buffer, view: view.buffer, blob: await blob.arrayBuffer() } : { buffer, view, blob })
+          const same = JSON.stringify([...new Uint8Array(got.buffer)]) === JSON.stringify([...new Uint8Array(buffer)])
+          return { buffer: same, view: [...new Uint8Array(got.view)], blob: new TextDecoder().decode(got.blob) }
         }, packed)
         assert.deepEqual(back, { buffer: true, view: [1, 2, 3], blob: 'blob' })
         await p.evaluate(() => ask('join', `room ${socket.id}`))
