@@ -88,9 +88,9 @@
 //
 // # Limitations
 //
-// A [Backplane] carries broadcasts between nodes; listing members, asking and
-// closing reach the connections of this node only. A connection that is lost
-// is a new connection when it comes back, except with SignalR's stateful
-// reconnect. Values travel as JSON, or as MessagePack where a SignalR client
-// wants that.
+// A [Backplane] carries broadcasts between nodes, and what makes an audience
+// join, leave or close; listing members, asking, and sending to one connection
+// reach this node only. A connection that is lost is a new connection when it
+// comes back, except with SignalR's stateful reconnect and Socket.IO's recovery.
+// Values travel as JSON, or as MessagePack where a client wants that.
 package parley

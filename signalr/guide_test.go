@@ -130,10 +130,15 @@ func everyLine(ctx context.Context, c *parley.Conn) (bool, error) {
 	Said.Send(ctx, hub.Group("lobby"), line)
 	for _, a := range []parley.Audience{
 		hub.Audience().Except(c, d),
+		hub.Audience().ExceptIDs(id),
+		hub.Group("a").And(hub.Group("b")),
 		hub.Group("lobby").Except(c),
 		hub.Group("map").KeepLatest("position of " + c.ID()),
 	} {
 		a.DropOldest().Send(ctx, "said", "hi")
+	}
+	if err := hub.Client(id).Send(ctx, "said", "hi"); errors.Is(err, parley.ErrClosed) {
+		return false, err
 	}
 	if one := hub.Conn(id); one != nil {
 		one.Join("lobby")

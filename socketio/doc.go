@@ -1,6 +1,8 @@
 // Package socketio serves hubs to socket.io-client as it is, from version 1.7 to
 // 4.8: Socket.IO protocols 5 and 4 over Engine.IO protocols 4 and 3, beginning
-// with polls and moving to a WebSocket as the client likes.
+// with polls and moving to a WebSocket as the client likes. Those who know the
+// Node.js server find everything by its name there in docs/socketio.md, and a
+// server that was moved.
 //
 //	mux := http.NewServeMux()
 //	socketio.Mount(mux, "/socket.io/", hub, nil)
@@ -13,8 +15,9 @@
 //
 // A Socket.IO socket is a [parley.Conn], a room a group, an event a call: with
 // an ack callback it is answered, without it is not. [parley.Conn.Call] is an
-// emit with ack. OnConnect sees the client's auth by [Auth], and an error of
-// it is the client's connect_error.
+// emit with ack, [parley.Audience.Call] one to many; to, except, volatile and
+// the other flags are methods of a [parley.Audience]. OnConnect sees the
+// client's auth by [Auth], and an error of it is the client's connect_error.
 //
 // # Namespaces
 //
@@ -43,6 +46,14 @@
 // Options.MaxAttachments of them. Clients with socket.io-msgpack-parser are
 // recognised by their first message.
 //
+// # Recovery
+//
+// With [Options.Recovery], a client that was lost comes back as the one it was:
+// [parley.Conn.Recovered] tells OnConnect, and [Recovered] a Go client's. It has
+// its ID, groups and values, and what it has missed follows, unless that was
+// longer ago or more than [Recovery] says. What a handler had begun is over all
+// the same.
+//
 // # Clients in Go
 //
 // [NewClient] is a client of this server or npm's, a [Manager] makes several,
@@ -53,7 +64,16 @@
 //	err := cl.Connect(ctx)
 //	err = cl.Call(ctx, "say", &answer, "lobby", "hi") // an emit with ack; Send is one without
 //
+// # Beside it
+//
+// Package socketio/webtransport, a module of its own, adds WebTransport;
+// socketio/admin serves the page of @socket.io/admin-ui. [Options.ServeClient]
+// serves the browser's client, [Options.Protocol1] the clients of Socket.IO 0.9.
+//
 // # Limitations
 //
-// See docs/protocols/socketio.md.
+// With several nodes a connection belongs to one, to which its polls, its upgrade
+// and its recovery must find the way; the formats of Node's adapters are not
+// spoken. What else is not there, and every limit, is in docs/socketio.md and
+// docs/protocols/socketio.md.
 package socketio
