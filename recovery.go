@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"math"
@@ -53,7 +54,7 @@ func (h *Hub) Keep(o KeepOptions) {
 	if o.Codec == nil {
 		o.Codec = wire.JSON
 	}
-	k := &keeper{o: o, hub: h, places: make(map[string]*place), lost: make(map[string]*place)}
+	k := &keeper{o: o, hub: h, places: make(map[string]*place), known: make(map[string]*place)}
 	k.log.Limit = o.Bytes
 	k.timer.Fire = k.sweep
 	h.keeper.CompareAndSwap(nil, k)
@@ -84,9 +85,10 @@ type keeper struct {
 	order sync.Mutex // held from an event's position until it is in the queues of all; taken before a session's locks
 	log   replay.Log[*kept]
 
-	mu     sync.Mutex // taken last
-	places map[string]*place
-	lost   map[string]*place // those whose clients are away, by connection ID
+	mu     sync.Mutex        // taken last
+	places map[string]*place // by their IDs
+	known  map[string]*place // by connection ID: also one that is just being taken
+	lost   int               // those whose clients are away
 	timer  wheel.Timer
 	swept  bool // the timer runs
 }
@@ -100,7 +102,7 @@ type place struct {
 	was     bool  // it was recovered
 	from    int64 // position of the last event it has, if it was recovered
 
-	before *Session      // what it was; nil once it is in that one's groups. Guarded by keeper.order
+	before *Session      // the last one that was in its groups; nil once it is there itself. Guarded by keeper.order
 	since  int64         // position at which the client came first; guarded by keeper.order
 	spans  []span        // guarded by keeper.order
 	until  time.Duration // since core.start: when it is given up; 0 while the session lives. Guarded by keeper.mu
@@ -133,10 +135,14 @@ func (k *keeper) claim(s *Session, r *Recover) {
 	s.place = p
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.places[p.id] = p
+	k.places[p.id], k.known[s.id] = p, p
+	if old != nil {
+		k.removeLocked(old)
+	}
 }
 
-// take takes a place that is not given up.
+// take takes a place that is not given up. Its client is known until it has
+// another, so that nothing for it is overlooked.
 func (k *keeper) take(id string) *place {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -144,10 +150,11 @@ func (k *keeper) take(id string) *place {
 	if p == nil {
 		return nil
 	}
-	k.removeLocked(p)
 	if p.until != 0 && p.until < k.now() {
+		k.removeLocked(p)
 		return nil
 	}
+	delete(k.places, id)
 	return p
 }
 
@@ -165,7 +172,7 @@ func (k *keeper) inherit(p, old *place, offset string) {
 		return
 	}
 	p.id, p.was, p.from, p.since, p.spans = old.id, true, from, old.since, old.spans
-	p.before = old.session
+	p.before = cmp.Or(old.before, old.session)
 	p.session.id = old.session.id
 	p.session.conn.takeOver(old.session.conn)
 }
@@ -284,8 +291,8 @@ func (k *keeper) deliver(a *Audience, b *broadcast) error {
 		return err
 	}
 	k.keep(a, b)
-	if a.single() && k.away(a.name) {
-		return nil
+	if errors.Is(err, ErrClosed) && a.single() {
+		return nil // it is away, or about to be
 	}
 	return err
 }
@@ -294,20 +301,12 @@ func offset(position int64) string { return strconv.FormatInt(position, 36) }
 
 // concerned tells whether there may be a client that can be recovered.
 func (k *keeper) concerned(a *Audience) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if a.single() {
-		s := k.hub.index.conn(a.name)
-		return s != nil && s.place != nil || s == nil && k.away(a.name)
+		return k.known[a.name] != nil
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return len(k.places) > 0
-}
-
-// away tells whether the client of that connection ID is waited for.
-func (k *keeper) away(id string) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.lost[id] != nil
+	return len(k.known) > 0
 }
 
 // keep puts b into the log. The caller holds order.
@@ -347,26 +346,32 @@ func (b *broadcast) size() int {
 func (k *keeper) lose(p *place, mayReturn bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.places[p.id] != p {
-		return // another has its place
+	if k.places[p.id] != p || p.until != 0 {
+		return // another has its place, or it is lost already
 	}
-	if !mayReturn || len(k.lost) >= k.o.Clients {
+	if !mayReturn || k.lost >= k.o.Clients {
 		k.removeLocked(p)
 		return
 	}
 	p.until = k.now() + k.o.Window
-	k.lost[p.session.id] = p
+	k.lost++
 	if !k.swept {
 		k.swept = true
 		k.hub.core.wheel.Reset(&k.timer, k.o.Window/4)
 	}
 }
 
-// removeLocked forgets a place. The caller holds mu.
+// removeLocked forgets a place, once. The caller holds mu.
 func (k *keeper) removeLocked(p *place) {
-	delete(k.places, p.id)
-	if k.lost[p.session.id] == p {
-		delete(k.lost, p.session.id)
+	if k.places[p.id] == p {
+		delete(k.places, p.id)
+	}
+	if k.known[p.session.id] == p {
+		delete(k.known, p.session.id)
+	}
+	if p.until != 0 {
+		k.lost--
+		p.until = 0
 	}
 }
 
@@ -379,12 +384,12 @@ func (k *keeper) sweep() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()
-	for _, p := range k.lost {
-		if p.until < now {
+	for _, p := range k.places {
+		if p.until != 0 && p.until < now {
 			k.removeLocked(p)
 		}
 	}
-	if k.swept = len(k.lost) > 0; k.swept {
+	if k.swept = k.lost > 0; k.swept {
 		k.hub.core.wheel.Reset(&k.timer, k.o.Window/4)
 	}
 }

@@ -307,6 +307,38 @@ func TestAClientComesBackBeforeItsLossIsNoticed(t *testing.T) {
 	})
 }
 
+func TestNothingIsLostBetweenTwoConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		hub := newKeeping(t, parley.KeepOptions{})
+		tr := newTraveller(t, hub, "x")
+		id := tr.session.ID()
+		tr.session.Conn().CloseNow()
+		must(t, hub.Client(id).Send(ctx, "not yet noticed"))
+		tr.lose()
+		must(t, hub.Client(id).Send(ctx, "noticed"))
+		o := &parley.SessionOptions{Recover: &parley.Recover{ID: tr.pid, Offset: tr.offset}}
+		s, err := hub.NewSession(request(t), &still{}, o)
+		must(t, err)
+		must(t, hub.Client(id).Send(ctx, "it is coming"))
+		must(t, hub.Group("x").Send(ctx, "to all"))
+		s.Closed(errors.New("cut")) // before it has come
+		must(t, hub.Client(id).Send(ctx, "it was cut again"))
+		if !tr.come() {
+			t.Fatal("not recovered")
+		}
+		must(t, hub.Group("x").Send(ctx, "it is here"))
+		want := []string{"not yet noticed()@1", "noticed()@2", "it is coming()@3", "to all()@4", "it was cut again()@5", "welcome", "it is here()@6"}
+		if got := tr.hear(); !slices.Equal(got, want) {
+			t.Errorf("heard %q, want %q", got, want)
+		}
+		tr.session.Conn().Close("enough")
+		if err := hub.Client(id).Send(ctx, "over"); !errors.Is(err, parley.ErrClosed) {
+			t.Errorf("after a goodbye: got %v, want ErrClosed", err)
+		}
+	})
+}
+
 func TestWhoIsAwayIsWrittenToOnlyWhileThereIsHope(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()

@@ -487,6 +487,9 @@ func (s *Session) finish(bye wire.Goodbye, reason error, last ...*wire.Encoded) 
 	s.phase, s.reason = closing, reason
 	slow, connecting := errors.Is(reason, ErrSlow), !s.welcome
 	s.mu.Unlock()
+	if p := s.place; p != nil && (connecting || !mayReturn(reason, true)) {
+		p.keeper.lose(p, false)
+	}
 	s.core.leave(s)
 	dropped := s.queue.finish(slow || connecting, last...)
 	if slow {
@@ -534,8 +537,8 @@ func (s *Session) Closed(err error) {
 	s.phase = closed
 	reason, connected := s.reason, s.welcome // an OnConnect that still runs may yet agree
 	s.mu.Unlock()
-	if s.place != nil {
-		s.place.keeper.lose(s.place, connected && mayReturn(reason, goodbye))
+	if p := s.place; p != nil {
+		p.keeper.lose(p, (connected || p.was) && mayReturn(reason, goodbye))
 	}
 	s.core.wheel.Cancel(&s.timer)
 	s.core.leave(s)

@@ -151,6 +151,56 @@ export const connecting = [
     },
   },
   {
+    name: 'an endpoint that has polls only',
+    async run(w) {
+      const s = w.make({ path: '/polls' })
+      if (w.way !== 'websocket') {
+        await w.connected(s)
+        for (let i = 0; i < 5; i++) w.equal(await w.call(s, 'echo', i), i, 'echo')
+        w.equal(s.io.engine.transport.name, 'polling', 'transport')
+        return
+      }
+      const [err] = await w.next(s, 'connect_error')
+      w.equal(err.message, 'websocket error', 'error')
+    },
+  },
+  {
+    name: 'an endpoint that has WebSockets only',
+    async run(w) {
+      const s = w.make({ path: '/sockets' })
+      if (w.way === 'websocket') {
+        await w.connected(s)
+        w.equal(await w.call(s, 'echo', 1), 1, 'echo')
+        return
+      }
+      const [err] = await w.next(s, 'connect_error')
+      w.equal(err.message, 'xhr poll error', 'error')
+    },
+  },
+  {
+    name: 'a client that tries all its transports finds the one that there is',
+    since: 4.8,
+    ways: ['default'],
+    async run(w) {
+      const s = await w.connect({ path: '/sockets', tryAllTransports: true })
+      w.equal(s.io.engine.transport.name, 'websocket', 'transport')
+      const other = await w.connect({ path: '/polls', tryAllTransports: true, transports: ['websocket', 'polling'] })
+      w.equal(other.io.engine.transport.name, 'polling', 'transport')
+    },
+  },
+  {
+    name: 'an endpoint that refuses the request: the client is told, and tries again',
+    async run(w) {
+      const s = w.make({ path: '/closed' })
+      const errors = w.heard(s, 'connect_error')
+      for (const [err] of await errors.counts(2)) {
+        w.equal(err.message, w.way === 'websocket' ? 'websocket error' : 'xhr poll error', 'error')
+        w.equal(err.type, 'TransportError', 'type')
+      }
+      w.equal(s.connected, false, 'connected')
+    },
+  },
+  {
     name: 'heartbeats keep a quiet connection',
     async run(w) {
       const s = await w.connect({ path: '/steady' })

@@ -33,6 +33,19 @@ export const ends = [
     },
   },
   {
+    name: 'the hub closes the whole connection: all namespaces are told',
+    async run(w) {
+      const s = await w.connect()
+      const chat = await w.connected(w.another(s, '/chat'))
+      const other = await w.connect({ nsp: '/chat' })
+      const id = await w.id(chat)
+      const away = Promise.all([w.away(s), w.away(chat)])
+      s.emit('kickAll')
+      w.equal(await away, ['io server disconnect', 'io server disconnect'], 'reasons')
+      w.equal(await w.call(other, 'gone', id), 'server namespace disconnect', 'reason that the hub sees')
+    },
+  },
+  {
     name: 'a client that has gone may open again after it was sent away',
     async run(w) {
       const s = await w.connect()

@@ -29,7 +29,7 @@ export const order = [
     },
   },
   {
-    name: 'both at once',
+    name: 'events of both sides at once arrive in order',
     async run(w) {
       const s = await w.connect()
       const ticks = w.heard(s, 'tick')

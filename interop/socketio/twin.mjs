@@ -87,6 +87,7 @@ function handlers(socket, nsp, numbers) {
     number(i) { numbers.push(i) },
     numbers: ack => ack(numbers),
     kick() { socket.disconnect() },
+    kickAll() { socket.disconnect(true) },
     kickAfter(text) {
       socket.emit('said', text)
       socket.disconnect()
@@ -128,10 +129,14 @@ class Happenings {
 
 const server = createServer()
 const gone = new Happenings()
-const options = { allowEIO3: true, serveClient: false, destroyUpgrade: false }
+const options = { allowEIO3: true, serveClient: false }
 const sites = [
   new Server(server, { ...options, path: '/matrix' }),
   new Server(server, { ...options, path: '/steady', pingInterval: 200, pingTimeout: 20_000 }),
+  new Server(server, { ...options, path: '/squeezed', perMessageDeflate: { threshold: 100 }, httpCompression: { threshold: 100 } }),
+  new Server(server, { ...options, path: '/polls', transports: ['polling'] }),
+  new Server(server, { ...options, path: '/sockets', transports: ['websocket'] }),
+  new Server(server, { ...options, path: '/closed', allowRequest: (_, answer) => answer('not today', false) }),
   new Server(server, { ...options, path: '/quick', pingInterval: 200, pingTimeout: 2000 }),
 ]
 for (const io of sites) {

@@ -99,6 +99,20 @@ export const values = [
     },
   },
   {
+    name: 'an endpoint that compresses what is long',
+    async run(w) {
+      const s = await w.connect({ path: '/squeezed' })
+      const random = Buffer.from(Array.from({ length: 3000 }, (_, i) => (i * i * 7919) & 255))
+      const all = ['long '.repeat(5000), 'short', { text: 'ü€👋'.repeat(2000), bytes: random }, [Buffer.alloc(5000, 1)]]
+      for (let i = 0; i < 3; i++) {
+        w.equal(await w.answers(s, 'echo', ...all), all, 'echo')
+        await w.upgraded(s)
+      }
+      s.compress(false)
+      w.equal(await w.answers(s, 'echo', ...all), all, 'echo of what is not compressed')
+    },
+  },
+  {
     name: 'send is an event named message',
     async run(w) {
       const s = await w.connect()

@@ -38,6 +38,8 @@ func courts() map[string]socketio.Options {
 		"/judge/deflate/":   {PerMessageDeflate: true, CompressFromBytes: 100},
 		"/judge/polling/":   {Transports: []string{"polling"}},
 		"/judge/bare":       {},
+		"/judge/recovery/":  {Recovery: &socketio.Recovery{}},
+		"/judge/forgetful/": {Recovery: &socketio.Recovery{MaxDisconnectionDuration: 300 * time.Millisecond}},
 	}
 }
 
@@ -112,6 +114,9 @@ func receive(ctx context.Context, c *parley.Conn) error {
 	if why := cmp.Or(c.Request().URL.Query().Get("refuse"), auth.Refuse); why != "" {
 		return &parley.Error{Message: why, Data: map[string]string{"code": "refused", "hint": "come without refuse"}}
 	}
+	if c.Recovered() {
+		return nil
+	}
 	if err := c.Join("everyone"); err != nil {
 		return err
 	}
@@ -141,6 +146,7 @@ func addJudged(hub *parley.Hub) {
 		}
 		return hub.Group(fmt.Sprint(values[0])).Send(ctx, "said", values[1:]...)
 	}))
+	hub.Handle("came", parley.Func(func(c *parley.Conn) *socketio.HandshakeDetails { return socketio.Handshake(c) }))
 	hub.Handle("groups", parley.Func(func(c *parley.Conn) []string { return slices.Sorted(slices.Values(c.Groups())) }))
 	hub.Handle("remember", parley.Func(func(c *parley.Conn, value any) { c.Set(memory{}, value) }))
 	hub.Handle("remembered", parley.Func(func(c *parley.Conn) any { return c.Value(memory{}) }))
@@ -174,7 +180,7 @@ func deluge(ctx context.Context, c *parley.Conn, group, id string, n int) error 
 			asked.Go(func() { askWhoMayBeAway(ctx, c.Hub().Client(id), i) }) // deluge's own; ends with the answer or a time limit
 		}
 		if err := drop(ctx, c.Hub(), group, id, i); err != nil {
-			return err
+			return parley.Errorf("lost", "event %d: %v", i, err)
 		}
 		if i%50 != 0 {
 			continue

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/plain"
+	"github.com/parley-go/parley/signalr"
 	"github.com/parley-go/parley/socketio"
 )
 
@@ -25,8 +27,9 @@ type matrix struct {
 	hubs []*parley.Hub
 }
 
-// mountMatrix serves them at /matrix/, and twice with heartbeats of which there
-// are many: at /steady/ nobody is given up soon, at /quick/ everybody.
+// mountMatrix serves them at /matrix/, there for other protocols, too, and at
+// other paths with other options. Heartbeats are many at /steady/ and /quick/: at
+// the first nobody is given up soon, at the second everybody.
 func mountMatrix(mux *http.ServeMux, limits parley.Limits, log *slog.Logger) *matrix {
 	m := &matrix{limits: limits, log: log}
 	root, named := m.hub("/"), make(map[string]*parley.Hub)
@@ -38,10 +41,21 @@ func mountMatrix(mux *http.ServeMux, limits parley.Limits, log *slog.Logger) *ma
 		"/matrix/": {},
 		"/steady/": {PingInterval: 200 * time.Millisecond, PingTimeout: 20 * time.Second},
 		"/quick/":  {PingInterval: 200 * time.Millisecond, PingTimeout: 2 * time.Second},
+
+		"/squeezed/": {PerMessageDeflate: true, CompressFromBytes: 100},
+		"/polls/":    {Transports: []string{"polling"}},
+		"/sockets/":  {Transports: []string{"websocket"}},
+		"/closed/":   {AllowRequest: func(*http.Request) error { return parley.Errorf("closed", "not today") }},
 	} {
 		o.Namespaces, o.Dynamic = named, dynamic
 		mux.Handle(path, identify(socketio.Handler(root, o)))
 	}
+	others := http.NewServeMux()
+	plain.Mount(others, "/matrix/plain", root, nil)
+	signalr.Mount(others, "/matrix/signalr", root, nil)
+	mux.Handle("/matrix/plain", identify(others))
+	mux.Handle("/matrix/signalr", identify(others))
+	mux.Handle("/matrix/signalr/", identify(others))
 	return m
 }
 

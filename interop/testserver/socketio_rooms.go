@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/socketio"
 )
 
 // whom is an audience as clients name it.
@@ -130,6 +131,7 @@ func addLists(hub *parley.Hub) {
 // addFarewells adds what ends a connection.
 func addFarewells(hub *parley.Hub) {
 	hub.Handle("kick", parley.Func(func(c *parley.Conn) { c.Close("kicked") }))
+	hub.Handle("kickAll", parley.Func(socketio.Disconnect))
 	hub.Handle("kickAfter", parley.Func(func(ctx context.Context, c *parley.Conn, text string) error {
 		defer c.Close("kicked")
 		return c.Send(ctx, "said", text)

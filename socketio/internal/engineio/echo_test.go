@@ -439,7 +439,7 @@ func TestTwoPollsEndTheSession(t *testing.T) {
 	if want := []string{"Bad Request ", "OK 1"}; !slices.Equal(got, want) {
 		t.Errorf("two polls got %q, want %q", got, want)
 	}
-	s.wantEnd(wire.ErrProtocol)
+	s.wantEnd(ErrTransportError)
 	s.wantGone(sid)
 }
 
@@ -470,7 +470,7 @@ func TestTwoPostsEndTheSession(t *testing.T) {
 	if got := <-first; got != 400 {
 		t.Errorf("the first POST got status %d, want 400", got)
 	}
-	s.wantEnd(wire.ErrProtocol)
+	s.wantEnd(ErrTransportError)
 	s.wantGone(sid)
 }
 
@@ -528,10 +528,11 @@ func TestTheServerSaysGoodbye(t *testing.T) {
 	s.wantEnd(nil)
 	s.wantGone(sid)
 
-	sid = s.open() // and when none waits, with what is left to say
+	sid = s.open() // and when none waits, behind what is left to say, not with it
 	s.wantDo("POST", polls+sid, "4last", 200, "ok")
 	s.engine.find(strings.TrimPrefix(sid, "&sid=")).Close(1000, "")
-	s.wantDo("GET", polls+sid, "", 200, "4last\x1e1")
+	s.wantDo("GET", polls+sid, "", 200, "4last")
+	s.wantDo("GET", polls+sid, "", 200, "1")
 	s.wantEnd(nil)
 	s.wantGone(sid)
 }

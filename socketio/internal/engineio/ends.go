@@ -25,10 +25,10 @@ var (
 	errPacket   = fmt.Errorf("%w: unknown packet", ErrParse)
 	errBase64   = fmt.Errorf("%w: malformed base64", ErrParse)
 	errBeat     = misuse("a heartbeat in the wrong direction")
-	errTwoPolls = misuse("two polls at a time")
-	errTwoPosts = misuse("two POSTs at a time")
 	errContent  = misuse("a binary payload in protocol 4")
 	errCutPost  = fmt.Errorf("%w: POST cut off", ErrTransportError)
+	errTwoPolls = fmt.Errorf("%w: two polls at a time", ErrTransportError) // these may be
+	errTwoPosts = fmt.Errorf("%w: two POSTs at a time", ErrTransportError) // the network's doing: the first was cut off, and only the client knows
 )
 
 // misuse is the error of a client that breaks the rules.

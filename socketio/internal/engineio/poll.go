@@ -40,6 +40,7 @@ func (s *Socket) attachPoll(textOnly bool) *polling {
 		CloseTimeout: cmp.Or(o.Transport.CloseTimeout, 30*time.Second), // for a poll to fetch the last words (§3.6)
 		Write:        p.write,
 		Cut:          true, // "a cancelled poll closes the session" (§3.6)
+		LastAlone:    true, // socket.io-client 4.5 and later would see the end before the messages of its payload
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
