@@ -380,9 +380,9 @@ func (p *presence) Close(int, string) {
 func (p *presence) CloseNow() {
 	p.mu.Lock()
 	if p.gone {
-		over := p.over
+		last := slices.Contains(p.presences, p) // then it ends with the connection
 		p.mu.Unlock()
-		if over {
+		if last {
 			p.engine.CloseNow()
 		}
 		return
