@@ -275,5 +275,5 @@ func (p *polling) eachPacket(q *request, payload []byte, binary bool, fn func(pa
 	case binary:
 		return eachRecord3(payload, most, fn)
 	}
-	return eachPacket3(payload, most, func(packet []byte, _ bool) bool { return fn(p.read(q, packet), false) })
+	return eachPacket3(payload, most, func(packet []byte, _ bool) bool { return fn(p.read(packet), false) })
 }

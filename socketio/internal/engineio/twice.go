@@ -22,12 +22,9 @@ const (
 )
 
 // read takes text from a text payload.
-func (p *polling) read(q *request, packet []byte) []byte {
+func (p *polling) read(packet []byte) []byte {
 	p.socket.mu.Lock()
 	defer p.socket.mu.Unlock()
-	if !p.textOnly && !q.textOnly {
-		p.writes = once // the first clients send binary payloads then
-	}
 	if p.writes == once || isASCII(packet) {
 		return packet
 	}
