@@ -40,7 +40,7 @@ func (w wire) Read(p []byte) (int, error) {
 }
 
 // Nothing that was in a buffer before ever shows up: not in what is handed on, and not on
-// the wire (CVE-2016-10518). All tests run with poisoned buffers; this one does everything
+// the wire (CVE-2016-10518, CVE-2026-45736). All tests run with poisoned buffers; this one does everything
 // at once and looks at every byte.
 func TestWhatWasInABufferIsNeverSeen(t *testing.T) {
 	overEach(t, func(t *testing.T, n network) {
