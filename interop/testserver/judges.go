@@ -37,6 +37,7 @@ func courts() map[string]socketio.Options {
 		"/judge/cookie/":    {Cookie: &http.Cookie{}},
 		"/judge/deflate/":   {PerMessageDeflate: true, CompressFromBytes: 100},
 		"/judge/polling/":   {Transports: []string{"polling"}},
+		"/judge/jsonp/":     {JSONP: true},
 		"/judge/bare":       {},
 		"/judge/recovery/":  {Recovery: &socketio.Recovery{}},
 		"/judge/forgetful/": {Recovery: &socketio.Recovery{MaxDisconnectionDuration: 300 * time.Millisecond}},
