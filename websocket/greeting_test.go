@@ -64,3 +64,54 @@ func TestAGreetingLeavesWithTheAnswerToTheHandshake(t *testing.T) {
 		s.Close()
 	}
 }
+
+func TestAGreetingOverHTTP2(t *testing.T) {
+	inHTTP2(t, func(t *testing.T) {
+		h := &Handler{OnMessage: func(c *Conn, m Message) { c.Send(m) }, Options: &AcceptOptions{Compression: &Compression{}}}
+		s, o := secureServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if c, err := h.AcceptWith(w, r, Message{Type: Text, Data: []byte("hello")}); err == nil {
+				c.Hold()
+			}
+		}))
+		o.Compression = &Compression{}
+		c := dialed(t, s.URL, o)
+		for _, want := range []string{"hello", "more"} {
+			if m, err := c.Read(t.Context()); err != nil || string(m.Data) != want {
+				t.Errorf("got %q, %v, want %q", m.Data, err, want)
+			}
+			c.Write(t.Context(), Message{Type: Text, Data: []byte("more")})
+		}
+	})
+}
+
+func TestWhatIsPreparedUncompressedTravelsAsItIs(t *testing.T) {
+	overEachSmall(t, func(t *testing.T, n network) {
+		long := Message{Type: Text, Data: []byte(strings.Repeat("x", 10_000))}
+		plain, usual := PrepareUncompressed(long), Prepare(long)
+		h := &Handler{Options: &AcceptOptions{Compression: &Compression{ContextTakeover: true}}, OnMessage: func(c *Conn, m Message) {
+			p := usual
+			if string(m.Data) == "plain" {
+				p = plain
+			}
+			c.SendPrepared(p)
+		}}
+		stats, o := &Stats{}, n.options()
+		o.Compression, o.Stats = &Compression{ContextTakeover: true}, stats
+		c := dialed(t, n.serve(t, h), o)
+		for _, want := range []struct {
+			text        string
+			least, most int64
+		}{{"usual", 1, 500}, {"plain", 10_000, 10_010}, {"usual", 1, 500}} {
+			before := stats.Snapshot().BytesIn
+			if err := c.Write(t.Context(), Message{Type: Text, Data: []byte(want.text)}); err != nil {
+				t.Fatal(err)
+			}
+			if m, err := c.Read(t.Context()); err != nil || string(m.Data) != string(long.Data) {
+				t.Fatalf("%s: got %d bytes, %v", want.text, len(m.Data), err)
+			}
+			if got := stats.Snapshot().BytesIn - before; got < want.least || got > want.most {
+				t.Errorf("%s: %d bytes on the wire, want %d to %d", want.text, got, want.least, want.most)
+			}
+		}
+	})
+}
