@@ -33,7 +33,7 @@ type judges struct {
 // courts are what one endpoint of Socket.IO cannot be at once.
 func courts() map[string]socketio.Options {
 	return map[string]socketio.Options{
-		"/judge/socket.io/": {},
+		"/judge/socket.io/": {Protocol1: true},
 		"/judge/cookie/":    {Cookie: &http.Cookie{}},
 		"/judge/deflate/":   {PerMessageDeflate: true, CompressFromBytes: 100},
 		"/judge/polling/":   {Transports: []string{"polling"}},
