@@ -150,9 +150,9 @@ func plainNext(r *bufio.Reader, max uint64) (data []byte, binary8, ok bool) {
 func FuzzFrames(f *testing.F) {
 	f.Add([]byte{1, '0', 0x80 | 3, 1, 2, 3, 126, 0, 2, '4', 'x'})
 	f.Add([]byte{127, 0, 0, 0, 0, 0, 0, 0, 1, '2', 0})
-	f.Add(appendFrame(nil, text(strings.Repeat("é", 2000))))
+	f.Add(appendFrame(nil, text(strings.Repeat("é", 70))))
 	f.Fuzz(func(t *testing.T, input []byte) {
-		const most = 10_000
+		const most = 300
 		frames, plain := newFrames(iotest.OneByteReader(bytes.NewReader(input)), most), bufio.NewReader(bytes.NewReader(input))
 		for {
 			data, bin, err := frames.next()
