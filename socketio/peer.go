@@ -30,15 +30,10 @@ type peer struct {
 	server *Server
 	engine *engineio.Socket
 
-	assembler assembler // owned by Receive
-
-	opening sync.Mutex // held while a session is opened
-	pausing sync.Mutex // held while the pause changes; taken before mu
-
 	mu      sync.Mutex
-	request *http.Request   // that opened the connection; nil while a session keeps it
 	said    []*wire.Encoded // packets of no session, and the last ones of sessions
 	spaces  []*space        // joined, or about to be; changed by making a new one
+	request *http.Request   // that opened the connection; nil while a session keeps it
 	idle    *wheel.Timer    // of a client that has joined nothing; else nil
 	left    *[]string       // namespaces that were joined, the last ones; nil for none
 	ending  *ending         // nil while only the engine knows
@@ -47,6 +42,11 @@ type peer struct {
 	answers int32           // packets of no session among said
 	pauses  int32           // spaces that want the connection paused; guarded by pausing
 	dead    bool            // the connection has ended
+
+	opening sync.Mutex // held while a session is opened
+	pausing sync.Mutex // held while the pause changes; taken before mu
+
+	assembler assembler // owned by Receive
 }
 
 // ending is how a connection ends.
@@ -290,6 +290,10 @@ func (p *peer) reserve(name string, auth json.RawMessage) (*space, error) {
 	if len(p.spaces) == 0 {
 		p.stopIdle()
 		p.server.waitNoMore(p)
+	}
+	if s.alone[0] = s; len(p.spaces) == 0 {
+		p.spaces = s.alone[:]
+		return s, nil
 	}
 	p.spaces = append(slices.Clip(p.spaces), s)
 	return s, nil

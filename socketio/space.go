@@ -24,6 +24,7 @@ type space struct {
 	session atomic.Pointer[parley.Session] // nil before the namespace is found
 
 	ended  *string     // why, in the reference's words; guarded by peer.mu
+	alone  [1]*space   // the spaces of a connection that has no other; fixed after construction
 	ready  atomic.Bool // session is open
 	gone   bool        // ended; guarded by peer.mu
 	bye    bool        // a goodbye was taken, after which the client stays away; guarded by peer.mu

@@ -20,24 +20,26 @@ type Socket struct {
 	id       [idBytes]byte
 	protocol uint8 // 3 or 4
 
-	taking    sync.Mutex // held while up is asked to Take: one at a time, though there may be two pipes
-	receiving sync.Mutex // held while a message is handed up: likewise. current does not change meanwhile
-	pausing   sync.Mutex // held while paused, or the pipe that it speaks of, changes
-	paused    bool
+	paused  bool       // guarded by pausing
+	pausing sync.Mutex // held while paused, or the pipe that it speaks of, changes
 
+	receiving sync.Mutex // held while a message is handed up: one at a time, though there may be two pipes. current does not change meanwhile
+	taking    sync.Mutex // held while up is asked to Take: likewise
+
+	begin   link                 // that of a connection that does not begin with polls, which it is to forget; fixed once it is current
 	current atomic.Pointer[link] // what messages travel on; nil: the 101 is on its way. Changed under mu
 
 	mu     sync.Mutex
-	polls  *polling      // current is its link; nil: a WebSocket is
+	owed   saying // to go before messages
+	form   form   // of binary messages on a current WebSocket
+	beat   beat
+	phase  phase
+	links  uint8         // pipes that have not ended
 	change *change       // a WebSocket that may become current; nil: none
+	polls  *polling      // current is its link; nil: a WebSocket is
 	reason error         // why it failed
 	timer  wheel.Timer   // the heartbeat's
 	due    time.Duration // when it goes off
-	links  uint8         // pipes that have not ended
-	owed   saying        // to go before messages
-	form   form          // of binary messages on a current WebSocket
-	beat   beat
-	phase  phase
 }
 
 type phase uint8
@@ -95,14 +97,14 @@ type link struct {
 
 // attach makes a pipe current on which this is to be said first.
 func (s *Socket) attach(pipe wire.Pipe, f form, first saying) *link {
-	l := &link{s, pipe}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.carry(l, f, first)
-	return l
+	s.begin = link{s, pipe}
+	s.carry(&s.begin, f, first)
+	return &s.begin
 }
 
-// carry makes l current. The caller holds mu.
+// carry makes l current, with which the connection begins. The caller holds mu.
 func (s *Socket) carry(l *link, f form, first saying) {
 	s.current.Store(l)
 	s.form, s.owed = f, first
