@@ -1,6 +1,8 @@
 package socketio
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"net"
@@ -65,7 +67,8 @@ func Handshake(c *parley.Conn) *HandshakeDetails {
 // of another protocol it is the ID of c.
 func ClientOf(c *parley.Conn) string {
 	if s, ok := c.Pipe().(*space); ok {
-		return s.engine.ID()[:12] // the rest of it is a secret
+		sum := sha256.Sum256([]byte(s.engine.ID())) // which is a secret
+		return base64.RawURLEncoding.EncodeToString(sum[:12])
 	}
 	return c.ID()
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,10 +27,10 @@ type namespaces struct {
 	most    int                 // attachments of one packet
 
 	mu       sync.Mutex
-	children map[child]*namespace   // of dynamic, that have clients
-	clients  map[*parley.Hub]int    // of the hubs among them
-	seeking  map[string]int         // clients on their way into a namespace of dynamic
-	empty    map[string]*parley.Hub // to be shut down unless one of them comes to it
+	children map[child]*namespace     // of dynamic, that have clients
+	clients  map[*parley.Hub]int      // of the hubs among them
+	seeking  map[string]int           // clients on their way into a namespace of dynamic
+	empty    map[string][]*parley.Hub // to be shut down unless one of them comes to them
 }
 
 type child struct {
@@ -54,7 +55,7 @@ type namespace struct {
 func (n *namespaces) init(main *parley.Hub, o *Options) {
 	n.dynamic, n.cleanup, n.most = o.Dynamic, o.CleanupEmptyChildNamespaces, o.MaxAttachments
 	n.children, n.clients = make(map[child]*namespace), make(map[*parley.Hub]int)
-	n.seeking, n.empty = make(map[string]int), make(map[string]*parley.Hub)
+	n.seeking, n.empty = make(map[string]int), make(map[string][]*parley.Hub)
 	if r := o.Recovery; r != nil {
 		n.keep = &parley.KeepOptions{
 			Window: r.MaxDisconnectionDuration,
@@ -171,8 +172,9 @@ func (n *namespaces) end(name string) {
 		return
 	}
 	delete(n.seeking, name)
-	if hub := n.empty[name]; hub != nil {
-		delete(n.empty, name)
+	empty := n.empty[name]
+	delete(n.empty, name)
+	for _, hub := range empty {
 		n.retire(name, hub)
 	}
 }
@@ -223,7 +225,9 @@ func (n *namespaces) retire(name string, hub *parley.Hub) {
 	switch {
 	case !n.cleanup || n.clients[hub] > 0 || hub.Stats().Conns > 0 || n.isFixed(hub):
 	case n.seeking[name] > 0:
-		n.empty[name] = hub
+		if !slices.Contains(n.empty[name], hub) {
+			n.empty[name] = append(n.empty[name], hub)
+		}
 	default:
 		shutdown(hub)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	maxAnswers = 64              // of this layer that wait to be taken
+	maxAnswers = 128             // of this layer that wait to be taken
 	maxJoins   = 100             // CONNECTs of one connection at once
 	joinPause  = time.Second     // for one more
 	maxLeft    = 100             // namespaces left that are remembered

@@ -197,13 +197,18 @@ func (s *space) lost(err error) {
 // turnAway answers a CONNECT for which there is no session.
 func (s *space) turnAway(words []byte) {
 	s.mu.Lock()
-	if !s.gone && !s.dead {
+	over := s.gone || s.dead
+	if !over {
 		s.gone = true
 		s.drop(s, false)
-		s.said = append(s.said, &wire.Encoded{Data: words, Binary: s.packed})
 	}
 	s.mu.Unlock()
-	s.engine.Wake()
+	if over {
+		return
+	}
+	if err := s.say(words); err != nil {
+		s.fail(forcedServerClose, err)
+	}
 }
 
 // Transport implements [wire.Pipe].
@@ -296,8 +301,15 @@ func (s *space) take(batch []*wire.Encoded) []*wire.Encoded {
 	return batch
 }
 
-// CloseNow implements [wire.Pipe].
+// CloseNow implements [wire.Pipe]. It ends the connection, unless that has been
+// left to the client's other namespaces.
 func (s *space) CloseNow() {
+	s.mu.Lock()
+	gone := s.gone
+	s.mu.Unlock()
+	if gone {
+		return
+	}
 	s.blame(forcedServerClose, parley.ErrClosed)
 	s.engine.CloseNow()
 }

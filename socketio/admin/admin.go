@@ -48,9 +48,12 @@ type Admin struct {
 
 	mu        sync.Mutex
 	shown     []*shown
-	last      time.Time               // the numbers were reported
 	transport map[*parley.Conn]string // as it was told last
 }
+
+// maxWaiting bounds, in bytes, what waits for a page, of which one message
+// describes all clients.
+const maxWaiting = 64 << 20
 
 // shown is a hub under the name of its namespace.
 type shown struct {
@@ -74,7 +77,7 @@ func New(o *Options) (*Admin, error) {
 	a.o.Interval = cmp.Or(o.Interval, 2*time.Second)
 	a.host, _ = os.Hostname()
 	a.o.ServerID = cmp.Or(o.ServerID, a.host)
-	a.hub = parley.NewHub(&parley.HubOptions{Name: "admin"})
+	a.hub = parley.NewHub(&parley.HubOptions{Name: "admin", Limits: parley.Limits{QueueBytes: maxWaiting}})
 	a.hub.OnConnect(a.connected)
 	a.hub.OnDisconnect(func(context.Context, *parley.Conn, error) { a.present.Add(-1) })
 	if !o.ReadOnly {
@@ -91,7 +94,7 @@ func (a *Admin) Hub() *parley.Hub { return a.hub }
 
 // Show has the clients of hub shown under the name of its namespace, such as "/".
 // Its handlers and its sending pass the Admin from then on, unless that is Quiet. A
-// name is shown once, and the Admin's own hub never.
+// name is shown once, until its hub is shut down, and the Admin's own hub never.
 func (a *Admin) Show(name string, hub *parley.Hub) {
 	a.mu.Lock()
 	known := hub == a.hub || slices.ContainsFunc(a.shown, func(s *shown) bool { return s.name == name })
@@ -99,10 +102,20 @@ func (a *Admin) Show(name string, hub *parley.Hub) {
 		a.shown = append(a.shown, &shown{name: name, hub: hub, before: hub.Stats()})
 	}
 	a.mu.Unlock()
-	if known || a.o.Quiet {
+	if known {
 		return
 	}
-	a.watch(name, hub)
+	hub.WhenShutdown(func() { a.hide(hub) })
+	if !a.o.Quiet {
+		a.watch(name, hub)
+	}
+}
+
+// hide shows a hub no more, under any name.
+func (a *Admin) hide(hub *parley.Hub) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.shown = slices.DeleteFunc(a.shown, func(s *shown) bool { return s.hub == hub })
 }
 
 // hubs lists what is shown.

@@ -62,6 +62,7 @@ type page struct {
 func (w *world) look(auth string) (*page, string) {
 	w.t.Helper()
 	c, err := websocket.Dial(w.t.Context(), w.url+"/socket.io/?EIO=4&transport=websocket&token=secret", &websocket.DialOptions{
+		Limits: &websocket.Limits{MessageBytes: 10 << 20},
 		Header: http.Header{"Cookie": {"session=secret"}, "X-Shown": {"yes"}},
 	})
 	if err != nil {
@@ -275,5 +276,80 @@ func TestNumbersAreCountedBetweenReports(t *testing.T) {
 	}
 	if seen["rawConnection"] != 1 || seen["packetsIn"] == 0 || seen["packetsOut"] == 0 || seen["rawDisconnection"] != 1 {
 		t.Errorf("counted %v", seen)
+	}
+}
+
+// A namespace whose hub comes and goes is shown each time.
+func TestAHubThatIsShutDownIsShownNoMore(t *testing.T) {
+	w := newWorld(t, &admin.Options{Password: "open sesame", Interval: 10 * time.Millisecond})
+	p, _ := w.look(password)
+	for round := range 3 {
+		room := parley.NewHub(nil)
+		w.admin.Show("/room", room)
+		parleytest.Dial(t, room, nil)
+		p.waitShown("/room", 1)
+		if err := room.Shutdown(t.Context()); err != nil {
+			t.Error(round, err)
+		}
+		p.waitShown("/room", -1)
+	}
+}
+
+// waitShown waits for a report of so many clients in a namespace; -1 for one in
+// which it is not shown.
+func (p *page) waitShown(name string, want int) {
+	p.t.Helper()
+	n := -1
+	for range 1000 {
+		n = -1
+		for _, one := range p.event("server_stats")[0].(map[string]any)["namespaces"].([]any) {
+			if ns := one.(map[string]any); ns["name"] == name {
+				n = int(ns["socketsCount"].(float64))
+			}
+		}
+		if n == want {
+			return
+		}
+	}
+	p.t.Fatalf("%s is shown with %d clients, want %d", name, n, want)
+}
+
+func TestAGreatManyClientsAreDescribed(t *testing.T) {
+	w := newWorld(t, &admin.Options{Password: "open sesame"})
+	parleytest.Dial(t, w.hub, nil)
+	c := w.hub.Audience().Conns()[0] // one for many
+	for i := range 1000 {
+		if err := c.Join(fmt.Sprint(i, strings.Repeat("x", 2000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, _ := w.look(password)
+	all := p.event("all_sockets")[0].([]any)
+	if rooms := all[0].(map[string]any)["rooms"].([]any); len(rooms) != 1001 {
+		t.Errorf("in %d rooms, want 1,001", len(rooms))
+	}
+}
+
+func TestCredentialsAreNotShown(t *testing.T) {
+	w := newWorld(t, &admin.Options{Password: "open sesame"})
+	p, _ := w.look(password)
+	shows := make(http.Header)
+	query := ""
+	for _, name := range []string{"X-Api-Key", "Authorization", "X-Session", "Proxy-Authorization", "X-Jwt", "Passwd", "X-Signature", "Access_key", "Ticket"} {
+		shows.Set(name, "hush-hush")
+		query += "&" + name + "=hush-hush"
+	}
+	shows.Set("X-Shown", "yes")
+	c, err := websocket.Dial(t.Context(), w.url+"/socket.io/?EIO=4&transport=websocket&shown=yes"+query, &websocket.DialOptions{Header: shows})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	if err := c.Write(t.Context(), websocket.Message{Type: websocket.Text, Data: []byte(`40{"token":"hush-hush"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	socket, err := json.Marshal(p.event("socket_connected")[0])
+	if err != nil || strings.Contains(string(socket), "hush") || strings.Count(string(socket), "yes") != 3 {
+		t.Errorf("%s, %v", socket, err)
 	}
 }

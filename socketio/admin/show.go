@@ -54,8 +54,8 @@ func handshake(c *parley.Conn) *socketio.HandshakeDetails {
 // isSecret tells whether a header or a part of a query may hold credentials.
 func isSecret(name string) bool {
 	name = strings.ToLower(name)
-	return slices.ContainsFunc([]string{"cookie", "auth", "token", "secret", "password", "key", "sid", "id"}, func(word string) bool {
-		return name == word || len(word) > 3 && strings.Contains(name, word)
+	return name == "id" || slices.ContainsFunc([]string{"cookie", "auth", "token", "secret", "pass", "key", "sid", "sess", "jwt", "ticket", "sign"}, func(word string) bool {
+		return strings.Contains(name, word)
 	})
 }
 
@@ -71,11 +71,14 @@ func (a *Admin) everyone() []*socket {
 	return all
 }
 
-// note remembers the transport that the pages have been told of.
+// note remembers the transport that the pages have been told of, while the
+// connection lives.
 func (a *Admin) note(c *parley.Conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.transport[c] = c.Transport()
+	if c.Context().Err() == nil { // else Disconnected may have been told already
+		a.transport[c] = c.Transport()
+	}
 }
 
 // watch tells the pages what becomes of a hub's connections.

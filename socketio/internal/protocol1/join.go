@@ -43,10 +43,11 @@ func (c *client) join(main *space, endpoint string) error {
 	return nil
 }
 
+// hasRoom counts those too whose last words the client has yet to fetch.
 func (c *client) hasRoom() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.spaces)+len(c.sought) < c.server.o.MaxNamespaces
+	return len(c.spaces)+len(c.ending)+len(c.sought) < c.server.o.MaxNamespaces
 }
 
 // admit lets the client in where the hub takes any.

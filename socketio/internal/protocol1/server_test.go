@@ -1,6 +1,8 @@
 package protocol1
 
 import (
+	"context"
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -564,3 +566,50 @@ func (p *countingPipe) Pause()          { p.pauses++ }
 func (p *countingPipe) Resume()         { p.resumes++ }
 func (*countingPipe) Close(int, string) {}
 func (*countingPipe) CloseNow()         {}
+
+// What an application still does to a connection that has left a namespace is
+// nothing to the namespaces that its client is in.
+func TestTheLateEndOfANamespaceIsItsOwn(t *testing.T) {
+	callers(t, nil, func(t *testing.T, w *world, c caller) {
+		c.send("1::/chat")
+		expect(t, c, "1::/chat")
+		left := w.chat.Audience().Conns()[0]
+		c.send("0::/chat")
+		<-left.Context().Done()
+		left.CloseNow()
+		c.send(`5:7+::{"name":"add","args":[1,2]}`)
+		expect(t, c, "6:::7+[3]")
+	})
+}
+
+// A client may ask for a namespace over and over without fetching the answers.
+func TestGoodbyesThatNobodyFetchesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		main, chat := parley.NewHub(nil), parley.NewHub(nil)
+		chat.OnConnect(func(context.Context, *parley.Conn) error { return parley.Errorf("refused", "no") })
+		srv := NewServer(Options{
+			MaxSessions: 1, MaxNamespaces: 20, MaxPackets: 10, Transports: []string{XHRPolling}, NewID: rand.Text, CloseTimeout: time.Minute,
+			PollingDuration: time.Second, Hub: func(name string) *parley.Hub { return map[string]*parley.Hub{"/": main, "/chat": chat}[name] },
+		})
+		do := func(method, path, body string) string {
+			rec := httptest.NewRecorder()
+			srv.ServeHTTP(rec, httptest.NewRequest(method, "/socket.io/1/"+path, strings.NewReader(body)))
+			synctest.Wait()
+			return rec.Body.String()
+		}
+		token, _, _ := strings.Cut(do("GET", "", ""), ":")
+		do("GET", "xhr-polling/"+token, "")
+		for range 100 {
+			do("POST", "xhr-polling/"+token, "1::/chat")
+		}
+		if n := chat.Stats().Refused; n == 0 || n > 20 {
+			t.Errorf("%d goodbyes wait for a client that does not poll", n)
+		}
+		time.Sleep(2 * time.Minute)
+		for _, hub := range []*parley.Hub{main, chat} {
+			if err := hub.Shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

@@ -1,6 +1,8 @@
 package protocol1
 
 import (
+	"sync/atomic"
+
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/wire"
 )
@@ -17,6 +19,7 @@ type space struct {
 	apart bool // packets come from another goroutine than the pipe's; owned by who hands them up
 
 	waits, gone bool // it wants a pause; it no longer counts. Guarded by client.pausing
+	over        atomic.Bool
 }
 
 // receive takes a packet of the namespace. One that asks for no more is
@@ -37,6 +40,7 @@ func (s *space) receive(p *packet) error {
 
 // close is the end of it.
 func (s *space) close(err error) {
+	s.over.Store(true)
 	s.session.Closed(err)
 	if s.left != nil {
 		s.left()
@@ -106,5 +110,10 @@ func (s *space) Close(code int, reason string) {
 	s.pipe.Close(code, reason)
 }
 
-// CloseNow implements [wire.Pipe].
-func (s *space) CloseNow() { s.pipe.CloseNow() }
+// CloseNow implements [wire.Pipe]. It ends the connection, unless that has been
+// left to the client's other namespaces.
+func (s *space) CloseNow() {
+	if !s.over.Load() {
+		s.pipe.CloseNow()
+	}
+}
