@@ -104,6 +104,7 @@ type place struct {
 
 	before *Session      // the last one that was in its groups; nil once it is there itself. Guarded by keeper.order
 	since  int64         // position at which the client came first; guarded by keeper.order
+	vague  int64         // position up to which memberships are not known any more; guarded by keeper.order
 	spans  []span        // guarded by keeper.order
 	until  time.Duration // since core.start: when it is given up; 0 while the session lives. Guarded by keeper.mu
 }
@@ -114,7 +115,11 @@ type span struct {
 	from, to int64
 }
 
-const stillIn = math.MaxInt64
+const (
+	stillIn     = math.MaxInt64
+	maxPast     = 1000 // memberships of a client that have ended, and still count
+	maxWritings = 4    // protocols in which an event is kept
+)
 
 // kept is an event.
 type kept struct {
@@ -127,7 +132,7 @@ type kept struct {
 // claim gives s the place that r names, or a new one.
 func (k *keeper) claim(s *Session, r *Recover) {
 	p := &place{keeper: k, id: NewID(), session: s, since: -1}
-	old := k.take(r.ID)
+	old := k.take(r.ID, s.conn.user)
 	if old != nil {
 		old.session.cutOff() // a loss that was not noticed
 		k.inherit(p, old, r.Offset)
@@ -141,13 +146,13 @@ func (k *keeper) claim(s *Session, r *Recover) {
 	}
 }
 
-// take takes a place that is not given up. Its client is known until it has
-// another, so that nothing for it is overlooked.
-func (k *keeper) take(id string) *place {
+// take takes a place that is not given up, and is that of the same user. Its
+// client is known until it has another, so that nothing for it is overlooked.
+func (k *keeper) take(id, user string) *place {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	p := k.places[id]
-	if p == nil {
+	if p == nil || p.session.conn.user != user {
 		return nil
 	}
 	if p.until != 0 && p.until < k.now() {
@@ -168,10 +173,10 @@ func (k *keeper) inherit(p, old *place, offset string) {
 	if offset == "" {
 		from, err = old.since, nil // every event has an offset: it has none yet
 	}
-	if err != nil || from < max(old.since, k.log.First()-1) || from > k.log.Last() {
+	if err != nil || from < max(old.since, old.vague, k.log.First()-1) || from > k.log.Last() {
 		return
 	}
-	p.id, p.was, p.from, p.since, p.spans = old.id, true, from, old.since, old.spans
+	p.id, p.was, p.from, p.since, p.vague = old.id, true, from, old.since, old.vague
 	p.before = cmp.Or(old.before, old.session)
 	p.session.id = old.session.id
 	p.session.conn.takeOver(old.session.conn)
@@ -196,21 +201,34 @@ func (p *place) enter() []*wire.Encoded {
 	for _, group := range p.before.conn.Groups() {
 		p.session.conn.join(group)
 	}
+	p.spans = slices.Clone(p.before.place.spans) // that one may leave groups still
 	p.before = nil
 	var missed []*wire.Encoded
 	for _, e := range k.log.All(nil) {
 		if e.position <= p.from || !p.gets(e) {
 			continue
 		}
-		if err := e.event.encode(p.session.opening.Protocol); err != nil {
+		message, err := e.event.again(p.session.opening.Protocol)
+		if err != nil {
 			k.hub.core.log.Error("parley: a missed event cannot be written again", "event", e.event.name, "error", err)
 			continue
 		}
-		if message := e.event.of(p.session.opening.Protocol); message != nil {
+		if message != nil {
 			missed = append(missed, message)
 		}
 	}
 	return missed
+}
+
+// again writes an event that is kept, and keeps that too, within bounds: the
+// clients of an hour may bring any number of protocols.
+func (b *broadcast) again(p wire.Protocol) (*wire.Encoded, error) {
+	if len(b.encoded) >= maxWritings {
+		once := *b
+		b = &once
+	}
+	err := b.encode(p)
+	return b.of(p), err
 }
 
 // gets tells whether an event was meant for the client.
@@ -260,6 +278,11 @@ func (p *place) joins(group string) {
 	log := &p.keeper.log
 	p.spans = slices.DeleteFunc(p.spans, func(s span) bool { return s.to < log.First() })
 	p.spans = append(p.spans, span{group, log.Last(), stillIn})
+	if len(p.spans) > p.keeper.hub.core.limits.Groups+maxPast {
+		oldest := slices.IndexFunc(p.spans, func(s span) bool { return s.to != stillIn })
+		p.vague = max(p.vague, p.spans[oldest].to)
+		p.spans = slices.Delete(p.spans, oldest, oldest+1)
+	}
 }
 
 // leaves notes the end of a membership. The caller holds the lock.
@@ -267,10 +290,12 @@ func (p *place) leaves(group string) {
 	if p == nil {
 		return
 	}
-	for i := range p.spans {
-		if s := &p.spans[i]; s.group == group && s.to == stillIn {
-			s.to = p.keeper.log.Last()
-		}
+	i := slices.IndexFunc(p.spans, func(s span) bool { return s.group == group && s.to == stillIn })
+	if i < 0 {
+		return
+	}
+	if p.spans[i].to = p.keeper.log.Last(); p.spans[i].from == p.spans[i].to { // nothing was said meanwhile
+		p.spans = slices.Delete(p.spans, i, i+1)
 	}
 }
 
@@ -313,7 +338,7 @@ func (k *keeper) concerned(a *Audience) bool {
 func (k *keeper) keep(a *Audience, b *broadcast) {
 	b.values = nil // they are the application's
 	e := &kept{position: k.log.Last() + 1, at: k.now(), to: *a, event: b}
-	k.log.Append(e, b.size())
+	k.log.Append(e, b.size()+a.size())
 	k.age()
 }
 
@@ -338,6 +363,20 @@ func (b *broadcast) size() int {
 	}
 	for _, m := range b.encoded {
 		n += m.message.Size()
+	}
+	return n
+}
+
+// size is about what the description of an audience costs.
+func (a *Audience) size() (n int) {
+	const each = 16 // of a string
+	for _, names := range [...][]string{a.except, a.exceptGroups} {
+		for _, name := range names {
+			n += each + len(name)
+		}
+	}
+	for _, p := range a.more {
+		n += 2*each + len(p.name)
 	}
 	return n
 }
