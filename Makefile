@@ -67,7 +67,7 @@ interop-all: $(PYTHON) $(JAVA) test-node test-browser ## Run every unmodified cl
 	@scripts/signalr-clients java
 	@scripts/signalr-clients room
 
-soak: $(CLIENTS) $(PYTHON) ## Let SignalR clients come and go for SOAK seconds (300), and look for what they leave behind
+soak: $(CLIENTS) $(PYTHON) ## Let clients of SignalR and Socket.IO come and go, each for SOAK seconds (300), and look for what they leave behind
 	@scripts/signalr-clients soak $(SOAK)
 
 lint: check ## Run vet and staticcheck in every module

@@ -39,6 +39,7 @@ func courts() map[string]socketio.Options {
 		"/judge/polling/":   {Transports: []string{"polling"}},
 		"/judge/jsonp/":     {JSONP: true},
 		"/judge/bare":       {},
+		"/judge/brief/":     {ConnectTimeout: 3 * time.Second, UpgradeTimeout: time.Second, CloseTimeout: time.Second},
 		"/judge/recovery/":  {Recovery: &socketio.Recovery{}},
 		"/judge/forgetful/": {Recovery: &socketio.Recovery{MaxDisconnectionDuration: 300 * time.Millisecond}},
 	}
