@@ -168,6 +168,7 @@ func TestAnUpgradeThatIsNotFinishedLeavesThePolls(t *testing.T) {
 		}
 		b.want("a POST", b.do("POST", polls+sid, "4x"), "200 ok")
 		b.want("a poll", b.do("GET", polls+sid, ""), "200 4x")
+		synctest.Wait()                  // for the server to see the end, too
 		c = b.webSocket(webSocket + sid) // and another is let in
 		send(b.T, c, "5")
 		send(b.T, c, "4x")
