@@ -90,7 +90,11 @@ func (p *polling) serveGet(w http.ResponseWriter, q *request) {
 	s.mu.Lock()
 	p.waiting--
 	upgraded := s.polls != p
+	unheard := s.phase == failed && p.waiting == 0
 	s.mu.Unlock()
+	if unheard { // it was answered before the close packet, and no poll finds the session any more
+		p.pipe.CloseNow()
+	}
 	switch {
 	case errors.Is(err, transport.ErrPolling):
 		s.Fail(errTwoPolls)
