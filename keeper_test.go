@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/parley-go/parley/wire"
 )
@@ -183,5 +184,29 @@ func TestTheNamesOfAnAudienceCountAmongTheBytesKept(t *testing.T) {
 		if n := log.Bytes() - before; n < 100*1000 {
 			t.Errorf("an event to all but 100,000 bytes of names is kept as %d", n)
 		}
+	}
+}
+
+// greedy is a value that sends while it is written.
+type greedy struct{ hub *Hub }
+
+// MarshalJSON implements [encoding/json.Marshaler].
+func (g greedy) MarshalJSON() ([]byte, error) {
+	return []byte("1"), g.hub.Send(context.Background(), "meanwhile")
+}
+
+func TestAValueThatSendsWhileItIsWritten(t *testing.T) {
+	hub := keepingHub(t)
+	s := come(t, hub, "", &Recover{})
+	sent := make(chan error, 1)
+	go func() { sent <- hub.Send(context.Background(), "said", greedy{hub}) }() // ends with the channel's reader
+	select {
+	case err := <-sent:
+		must(t, err)
+	case <-time.After(20 * time.Second):
+		t.Fatal("the hub waits for itself")
+	}
+	if heard := taken(s); heard != "meanwhile@1 said@2" {
+		t.Errorf("heard %q", heard)
 	}
 }

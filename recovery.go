@@ -301,6 +301,11 @@ func (p *place) leaves(group string) {
 
 // deliver delivers b and keeps it.
 func (k *keeper) deliver(a *Audience, b *broadcast) error {
+	if k.concerned(a) { // before the lock, as what writes values may be the application's
+		if _, err := b.argsFor(k.o.Codec); err != nil {
+			return err
+		}
+	}
 	k.order.Lock()
 	defer k.order.Unlock()
 	if a.policy == nowOrNever || !k.concerned(a) {

@@ -119,3 +119,20 @@ func TestAllEmptyHubsOfANameAreRetired(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A hub may stand for two namespaces; a client that comes back to the second while
+// it is in the first displaces itself.
+func TestAClientThatDisplacesItself(t *testing.T) {
+	inRecoveringWorld(t, func(w *world) {
+		w.options.Namespaces["/again"] = w.hub
+	}, func(w *world) {
+		s := w.webSocket()
+		id := s.joins("")
+		s.send("40/again," + again(id, ""))
+		s.want("closed")
+		synctest.Wait()
+		if n := w.hub.Stats().Conns; n != 0 {
+			t.Errorf("%d connections are left", n)
+		}
+	})
+}
