@@ -13,6 +13,7 @@ import (
 
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/websocket"
+	"github.com/parley-go/parley/wire"
 )
 
 // goClient makes a Go client of the world's server, which the end of the test
@@ -253,5 +254,15 @@ func TestAddress(t *testing.T) {
 			t.Errorf("%q: got %v, want an error that does not tell it", url, err)
 		}
 		cl.Close(t.Context())
+	}
+}
+
+func TestClientDeclinesSoManyNamespaces(t *testing.T) {
+	v := &visit{manager: &Manager{}, said: make([]*wire.Encoded, maxAnswers)} // of a server that does not read
+	if err := v.packet(&packet{kind: packetConnect, nsp: "/unwanted"}); !errors.Is(err, wire.ErrProtocol) {
+		t.Errorf("got %v, want ErrProtocol", err)
+	}
+	if len(v.said) > maxAnswers {
+		t.Errorf("%d packets wait", len(v.said))
 	}
 }

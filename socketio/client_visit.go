@@ -180,11 +180,21 @@ func (v *visit) packet(p *packet) error {
 		return to.packet(p)
 	}
 	if p.kind == packetConnect { // of an attempt that took too long
-		v.mu.Lock()
-		v.said = append(v.said, v.encoded(newWords(p.nsp, v.manager.o.MessagePack).disconnected()))
-		v.mu.Unlock()
-		v.engine.Wake()
+		return v.decline(p.nsp)
 	}
+	return nil
+}
+
+// decline answers a server that lets the client in where it does not want to be.
+func (v *visit) decline(name string) error {
+	v.mu.Lock()
+	if len(v.said) >= maxAnswers {
+		v.mu.Unlock()
+		return malformed("too many answers to CONNECTs that were not sent")
+	}
+	v.said = append(v.said, v.encoded(newWords(name, v.manager.o.MessagePack).disconnected()))
+	v.mu.Unlock()
+	v.engine.Wake()
 	return nil
 }
 
