@@ -20,8 +20,10 @@ const seed = Number(process.env.SEED ?? 1)
 // that has had no event, nor one whose end it has not noticed, and speaks one parser.
 const reference = process.env.REFERENCE === '1'
 
+// A client whose WebSocket is cut between the answer to its probe and the upgrade writes nothing any more: only the hub's
+// pings find it out.
 let server
-before(async () => { server = await startTestserver() })
+before(async () => { server = await startTestserver({ args: ['--keepalive', '1s', '--idle', '4s'] }) })
 after(() => server?.stop())
 
 const clients = { '4.6.2': io46, '4.8.4': io }
@@ -266,6 +268,7 @@ describe('recovery', { concurrency: 2 }, () => {
   test('each namespace of a connection is recovered for itself', { timeout: 60_000 }, t => withLine({}, async line => {
     const main = await line.open()
     const side = main.io.socket('/side')
+    t.after(() => side.close())
     await once(side, 'connect')
     const { id } = side
     await call(main, 'join', 'both')
