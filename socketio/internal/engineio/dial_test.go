@@ -190,6 +190,7 @@ func (n *near) put(e ...*wire.Encoded) {
 type memory struct {
 	*testing.T
 	conns  chan net.Conn
+	over   chan struct{} // closed when the server takes none any more
 	client *http.Client
 
 	mu  sync.Mutex
@@ -197,14 +198,16 @@ type memory struct {
 }
 
 func (m *memory) Accept() (net.Conn, error) {
-	if c, ok := <-m.conns; ok {
+	select {
+	case c := <-m.conns:
 		return c, nil
+	case <-m.over:
+		return nil, net.ErrClosed
 	}
-	return nil, net.ErrClosed
 }
 
 func (m *memory) Close() error {
-	close(m.conns)
+	close(m.over)
 	return nil
 }
 
@@ -215,6 +218,8 @@ func (m *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	select {
 	case m.conns <- theirs:
 		return ours, nil
+	case <-m.over:
+		return nil, net.ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -225,7 +230,7 @@ func (m *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 func inMemory(t *testing.T, h http.Handler, test func(m *memory)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		m := &memory{T: t, conns: make(chan net.Conn)}
+		m := &memory{T: t, conns: make(chan net.Conn), over: make(chan struct{})}
 		m.client = &http.Client{Transport: &http.Transport{DialContext: m.dial}}
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			m.mu.Lock()

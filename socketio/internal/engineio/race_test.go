@@ -24,23 +24,28 @@ type bubble struct {
 	client *http.Client
 	closed chan error
 	conns  chan net.Conn
+	over   chan struct{} // closed when the server takes none any more
 }
 
 func (b *bubble) Accept() (net.Conn, error) {
-	c, ok := <-b.conns
-	if !ok {
+	select {
+	case c := <-b.conns:
+		return c, nil
+	case <-b.over:
 		return nil, net.ErrClosed
 	}
-	return c, nil
 }
 
-func (b *bubble) Close() error { return nil }
+func (b *bubble) Close() error {
+	close(b.over)
+	return nil
+}
 
 func (b *bubble) Addr() net.Addr { return &net.UnixAddr{} }
 
 func inBubble(t *testing.T, change func(*Options), test func(*bubble)) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &bubble{T: t, closed: make(chan error, 10), conns: make(chan net.Conn)}
+		b := &bubble{T: t, closed: make(chan error, 10), conns: make(chan net.Conn), over: make(chan struct{})}
 		o := Options{PingInterval: 25 * time.Second, PingTimeout: 20 * time.Second, UpgradeTimeout: 10 * time.Second, MaxHTTPBufferSize: 1e6, MaxSessions: 10}
 		o.New = func(s *Socket) Upper { return &echo{socket: s, closed: b.closed} }
 		if change != nil {
@@ -53,7 +58,6 @@ func inBubble(t *testing.T, change func(*Options), test func(*bubble)) {
 		test(b)
 		cutAll(b.engine)
 		b.client.CloseIdleConnections()
-		close(b.conns)
 		server.Close()
 		time.Sleep(time.Minute) // for the wheel
 	})
@@ -61,8 +65,12 @@ func inBubble(t *testing.T, change func(*Options), test func(*bubble)) {
 
 func (b *bubble) dial(context.Context, string, string) (net.Conn, error) {
 	client, server := net.Pipe()
-	b.conns <- server
-	return client, nil
+	select {
+	case b.conns <- server:
+		return client, nil
+	case <-b.over:
+		return nil, net.ErrClosed
+	}
 }
 
 func (b *bubble) do(method, path, body string) string {
