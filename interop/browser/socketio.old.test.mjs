@@ -22,18 +22,17 @@ const ways = {
 }
 const words = 'Grüße, 世界 👋 \u2028 "quoted" \\n \\\\n </script> \r\n ' + 'é'.repeat(2000)
 
-let browser, server, today
-before(async () => {
-  [browser, server] = await Promise.all([launch(), startTestserver()])
-  today = io(server.url, { path, transports: ['websocket'] })
-  await once(today, 'connect')
-})
-after(() => Promise.all([today?.disconnect(), browser?.close(), server?.stop()]))
+let browser, server
+before(async () => { [browser, server] = await Promise.all([launch(), startTestserver()]) })
+after(() => Promise.all([browser?.close(), server?.stop()]))
 
 for (const version of ['1', '2.0', '2']) {
   describe(`socket.io-client-${version}`, { concurrency: 3 }, () => {
     for (const [way, options] of Object.entries(ways)) {
       test(`text and bytes over ${way}`, async t => {
+        const today = io(server.url, { path, transports: ['websocket'], forceNew: true }) // hears this room alone
+        t.after(() => today.disconnect())
+        await once(today, 'connect')
         const page = await browser.newPage()
         t.after(() => page.close())
         const wrong = []
