@@ -191,12 +191,16 @@ func (c *Conn) takeOver(old *Conn) {
 }
 
 // enter runs once the session is found by others: it is in its groups again. It
-// returns what was missed. The caller holds order.
-func (p *place) enter() []*wire.Encoded {
+// returns what was missed. The error says that the log has let go of some of it since
+// the claim. The caller holds order.
+func (p *place) enter() ([]*wire.Encoded, error) {
 	k := p.keeper
 	if !p.was {
 		p.since = k.log.Last()
-		return nil
+		return nil, nil
+	}
+	if p.from < k.log.First()-1 {
+		return nil, ErrLimit
 	}
 	for _, group := range p.before.conn.Groups() {
 		p.session.conn.join(group)
@@ -217,7 +221,7 @@ func (p *place) enter() []*wire.Encoded {
 			missed = append(missed, message)
 		}
 	}
-	return missed
+	return missed, nil
 }
 
 // again writes an event that is kept, and keeps that too, within bounds: the

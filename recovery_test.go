@@ -447,3 +447,35 @@ func TestAttachmentsGoBehindTheirMessages(t *testing.T) {
 		}
 	})
 }
+
+func TestALogThatRunsOverInBetweenIsNoSilentGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := newKeeping(t, parley.KeepOptions{Bytes: 10 << 10})
+		tr := newTraveller(t, hub)
+		must(t, hub.Send(t.Context(), "one"))
+		tr.hear()
+		tr.lose()
+		pipe := &still{}
+		s, err := hub.NewSession(request(t), pipe, &parley.SessionOptions{Recover: &parley.Recover{ID: tr.pid, Offset: tr.offset}})
+		must(t, err)
+		if !s.Recovered() {
+			t.Fatal("not recovered")
+		}
+		for range 20 {
+			must(t, hub.Send(t.Context(), "said", strings.Repeat("x", 1000)))
+		}
+		s.Open(&parley.Opening{Protocol: numbered{}, Welcome: []byte("welcome"), KeepAlive: -1, IdleTimeout: -1})
+		synctest.Wait()
+		if pipe.closed.Load() == nil {
+			t.Error("it goes on with a gap")
+		}
+		for _, e := range s.Take(nil) {
+			t.Errorf("it is told %q", e.Data)
+		}
+		s.Closed(nil)
+		tr.pid, tr.session = s.RecoveryID(), s
+		if tr.come() {
+			t.Error("recovered with a gap")
+		}
+	})
+}

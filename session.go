@@ -155,14 +155,17 @@ func (s *Session) Open(o *Opening) {
 // connect asks OnConnect and then lets the queue flow.
 func (s *Session) connect() {
 	hook := s.core.onConnect()
-	missed, entered := s.enter(hook == nil)
-	if !entered {
+	missed, entered, err := s.enter(hook == nil)
+	if err != nil { // it comes again, and is told that it is new
+		s.Fail(wire.Goodbye{Code: 1012, Reason: "not recovered", Reconnect: true}, err)
+	}
+	if !entered || err != nil {
 		return
 	}
 	if s.conn == nil { // a client's OnConnect may call: its peer has let it in
 		s.flow(nil)
 	}
-	err := errExited
+	err = errExited
 	defer func() {
 		if err != nil {
 			s.refuse(err)
@@ -182,15 +185,15 @@ func (s *Session) connect() {
 }
 
 // enter lets others find the session, unless it is ending, and returns what it has
-// missed while it was away.
-func (s *Session) enter(welcome bool) (missed []*wire.Encoded, entered bool) {
+// missed while it was away. The error is that of what was missed.
+func (s *Session) enter(welcome bool) (missed []*wire.Encoded, entered bool, err error) {
 	s.place.lock()
 	defer s.place.unlock()
 	entered = s.whileOpen(func() { s.core.enter(s); s.welcome = welcome })
 	if entered && s.place != nil {
-		missed = s.place.enter()
+		missed, err = s.place.enter()
 	}
-	return missed, entered
+	return missed, entered, err
 }
 
 // flow lets the queue flow, the welcome and what was missed first.
