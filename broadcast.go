@@ -14,6 +14,7 @@ type broadcast struct {
 	values  []any  // what to marshal; nil when args came from another node
 	id      string // of a call that everyone is to answer; empty for an event
 	offset  string // see wire.Message
+	aside   any    // the same; of an event to the caller of the call it is sent from
 	shared  bool   // it goes to several connections
 	plain   bool   // it is not to be compressed
 	args    []encodedArgs
@@ -34,7 +35,7 @@ func (h *Hub) broadcast(ctx context.Context, a *Audience, name string, values []
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	b := &broadcast{name: name, values: values, plain: a.uncompressed}
+	b := &broadcast{name: name, values: values, plain: a.uncompressed, aside: a.aside(ctx)}
 	if h.core.ctx.Err() != nil {
 		return ErrShutdown
 	}
@@ -46,6 +47,17 @@ func (h *Hub) broadcast(ctx context.Context, a *Audience, name string, values []
 		return err
 	}
 	return lost
+}
+
+// aside is that of the call of ctx, if the audience is its caller.
+func (a *Audience) aside(ctx context.Context) any {
+	if !a.single() {
+		return nil
+	}
+	if c := callOf(ctx); c != nil && c.session.id == a.name && c.session.conn != nil && c.session.conn.hub == a.hub {
+		return c.aside
+	}
+	return nil
 }
 
 // bring delivers b, and keeps it for those who were lost if that is wanted.
@@ -102,7 +114,7 @@ func (b *broadcast) encode(p wire.Protocol) error {
 	if err != nil {
 		return err
 	}
-	m := &wire.Message{Kind: wire.Call, ID: b.id, Name: b.name, Args: args, Offset: b.offset}
+	m := &wire.Message{Kind: wire.Call, ID: b.id, Name: b.name, Args: args, Aside: b.aside, Offset: b.offset}
 	data, err := p.Append(nil, m)
 	if err != nil {
 		return err

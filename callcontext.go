@@ -95,6 +95,13 @@ func (c *callContext) stop(cause error) {
 	c.cancel(cause)
 }
 
+// ended tells whether the call has.
+func (c *callContext) ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over
+}
+
 // end cancels it after the call, when the reason is of no interest.
 func (c *callContext) end() {
 	c.mu.Lock()

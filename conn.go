@@ -57,7 +57,7 @@ func (c *Conn) Context() context.Context { return &c.session.life }
 func (c *Conn) Join(group string) error {
 	joined, err := c.joinLocked(group)
 	if joined {
-		c.hub.watchGroup(c, group, true)
+		c.regrouped(group, true)
 	}
 	return err
 }
@@ -96,8 +96,16 @@ func (c *Conn) join(group string) (joined bool, err error) {
 // Leave ends a membership. Leaving a group one is not in does nothing.
 func (c *Conn) Leave(group string) {
 	if c.leave(group) {
-		c.hub.watchGroup(c, group, false)
+		c.regrouped(group, false)
 	}
+}
+
+// regrouped tells of a membership that has begun or ended.
+func (c *Conn) regrouped(group string, joined bool) {
+	if w, ok := c.session.pipe.(wire.GroupWatcher); ok {
+		w.Regrouped()
+	}
+	c.hub.watchGroup(c, group, joined)
 }
 
 func (c *Conn) leave(group string) bool {

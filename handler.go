@@ -2,6 +2,9 @@ package parley
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,6 +36,7 @@ type Call struct {
 	session *Session
 	stream  bool
 	headers map[string]string
+	aside   any       // see wire.Message
 	uploads []*waiter // the streams it brings
 	entry   *entry    // nil when there was none of that name
 	hook    func()    // what runs in place of a handler: the session's own work in call order
@@ -139,7 +143,7 @@ func (c *Call) Reply(values ...any) error {
 		c.replied = false
 		return err
 	}
-	return c.session.send(&wire.Message{Kind: wire.Result, ID: c.ID, Name: c.Name, Args: args})
+	return c.session.send(&wire.Message{Kind: wire.Result, ID: c.ID, Name: c.Name, Args: args, Aside: c.aside})
 }
 
 func errTwice(name string) error {
@@ -155,7 +159,7 @@ func (c *Call) reply(value any) error {
 		c.replied = true
 		return nil
 	}
-	err := c.session.sendValue(wire.Message{Kind: wire.Result, ID: c.ID, Name: c.Name}, value)
+	err := c.session.sendValue(wire.Message{Kind: wire.Result, ID: c.ID, Name: c.Name, Aside: c.aside}, value)
 	unwritable, is := err.(*valueError)
 	if is {
 		return unwritable.error
@@ -179,6 +183,38 @@ func (c *Call) Send(value any) error {
 		return err
 	}
 	return c.session.sendWaiting(&c.ctx, &wire.Message{Kind: wire.Item, ID: c.ID, Args: args})
+}
+
+// Progress tells the caller how far its call has come, where its protocol has words
+// for that (classic ASP.NET SignalR); other callers are not told. ctx is the
+// handler's, or made of it. The error says that it is not, that the call has been
+// answered, or that value cannot be written. Progress is not safe for use at the
+// same time as a Reply.
+func Progress(ctx context.Context, value any) error {
+	c := callOf(ctx)
+	switch {
+	case c == nil:
+		return errors.New("parley: progress outside a call")
+	case c.replied || c.ctx.ended():
+		return errors.New("parley: progress of " + c.Name + " after its end")
+	case c.ID == "":
+		return nil
+	}
+	err := c.session.sendValue(wire.Message{Kind: wire.Progress, ID: c.ID, Name: c.Name}, value)
+	if unwritable, is := err.(*valueError); is {
+		return unwritable.error
+	}
+	return err
+}
+
+// Aside is what the caller's protocol keeps of the call beside its arguments, for
+// that protocol's package to ask: see [wire.Message]. ctx is the handler's, or made
+// of it; Aside is nil for any other.
+func Aside(ctx context.Context) any {
+	if c := callOf(ctx); c != nil {
+		return c.aside
+	}
+	return nil
 }
 
 // answers says how a handler answers, where that is known before it runs.
@@ -316,6 +352,12 @@ func (r *registry) wrap(h Handler) *entry {
 		e.handler = r.wraps[i](e.handler)
 	}
 	return e
+}
+
+func (r *registry) names() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.raw))
 }
 
 func (r *registry) find(name string, fold bool) *entry {

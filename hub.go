@@ -86,6 +86,9 @@ func (h *Hub) Handle(name string, handler Handler) { h.core.handlers.add(name, h
 // for.
 func (h *Hub) HandleOther(handler Handler) { h.core.handlers.addOther(handler) }
 
+// Handlers lists the names of the registered handlers, sorted.
+func (h *Hub) Handlers() []string { return h.core.handlers.names() }
+
 // Use puts middleware around all handlers, those of the past too: the first
 // given is the outermost.
 func (h *Hub) Use(middleware ...func(Handler) Handler) { h.core.handlers.use(middleware) }
@@ -114,6 +117,9 @@ func (h *Hub) NewSession(r *http.Request, pipe wire.Pipe, o *SessionOptions) (*S
 	s := newSession(h.core, pipe, o)
 	s.conn = &Conn{hub: h, session: s, user: UserOf(r.Context())}
 	s.conn.request.Store(keep(r))
+	if o != nil && o.Return != nil {
+		s.conn.returns(o.Return)
+	}
 	if k := h.keeper.Load(); k != nil && o != nil && o.Recover != nil {
 		k.claim(s, o.Recover)
 	}

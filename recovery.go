@@ -61,11 +61,12 @@ func (h *Hub) Keep(o KeepOptions) {
 }
 
 // Recovered tells whether the client is one that was lost: its ID, groups and
-// values are those it had.
+// values are those it had. When it was lost with the process that knew it, there
+// are no values ([Return]).
 func (c *Conn) Recovered() bool { return c.session.Recovered() }
 
 // Recovered is Conn.Recovered, known once the session is made.
-func (s *Session) Recovered() bool { return s.place != nil && s.place.was }
+func (s *Session) Recovered() bool { return s.returned || s.place != nil && s.place.was }
 
 // RecoveryID is what the client needs to be recovered, and a secret of its own;
 // empty where that is not possible.

@@ -99,7 +99,7 @@ func (s *Session) answer(c *Call, err error) {
 	if err != nil && c.ctx.cause() == errCancelled {
 		err = cancelledAnswer(c)
 	}
-	m := &wire.Message{Kind: wire.Result, ID: c.ID, Name: c.Name}
+	m := &wire.Message{Kind: wire.Result, ID: c.ID, Name: c.Name, Aside: c.aside}
 	if c.stream {
 		m.Kind = wire.End
 	}

@@ -45,6 +45,8 @@ type Session struct {
 	pauses  int32 // how many parts of the session want the pipe paused
 	phase   phase
 	welcome bool // OnConnect has agreed
+
+	returned bool // see Return; fixed after construction
 }
 
 type phase uint8
@@ -68,6 +70,9 @@ type SessionOptions struct {
 	// told to Keep, and perhaps the one it was before. ID is then for a new one
 	// only. Nil for one that cannot be recovered.
 	Recover *Recover
+	// Return makes the session one of a client that was connected before, where
+	// nobody knows of it any more. Nil for others.
+	Return *Return
 }
 
 // Opening is what a protocol package has settled when its handshake is done.
@@ -184,12 +189,29 @@ func (s *Session) connect() {
 	}
 }
 
+// Do runs fn as a handler runs: in call order, and not before OnConnect has agreed
+// or after the end. name stands for it in the log, if it fails.
+func (s *Session) Do(name string, fn func(ctx context.Context, c *Conn) error) {
+	s.calls.push(&Call{session: s, owned: true, hook: func() {
+		if !s.admitted() {
+			return
+		}
+		err := s.protect(name, func() error { return fn(&s.life, s.conn) })
+		if err == nil {
+			return
+		}
+		if _, meant := s.outward(name, err); !meant { // a panic is in the log
+			s.core.log.Error("parley: "+name+" failed", "conn", s.id, "error", err)
+		}
+	}})
+}
+
 // enter lets others find the session, unless it is ending, and returns what it has
 // missed while it was away. The error is that of what was missed.
 func (s *Session) enter(welcome bool) (missed []*wire.Encoded, entered bool, err error) {
 	s.place.lock()
 	defer s.place.unlock()
-	entered = s.whileOpen(func() { s.core.enter(s); s.welcome = welcome })
+	entered = s.whileOpen(func() { s.core.enter(s); s.conn.enterAgain(); s.welcome = welcome })
 	if entered && s.place != nil {
 		missed, err = s.place.enter()
 	}
@@ -310,7 +332,7 @@ func (s *Session) Receive(m *wire.Message) {
 }
 
 func (s *Session) called(m *wire.Message) {
-	c := &Call{Name: m.Name, ID: m.ID, session: s, stream: m.Kind == wire.StreamCall, headers: m.Headers}
+	c := &Call{Name: m.Name, ID: m.ID, session: s, stream: m.Kind == wire.StreamCall, headers: m.Headers, aside: m.Aside}
 	c.args = wire.Args{Values: append(c.values[:0], m.Args.Values...), Attachments: m.Args.Attachments}
 	c.ctx.parent, c.ctx.call = &s.life, c
 	c.entry = s.core.handlers.find(m.Name, s.opening.FoldNames)
@@ -387,48 +409,6 @@ func sealed(p wire.Protocol, data []byte, m *wire.Message) *wire.Encoded {
 		last = last.Next
 	}
 	return e
-}
-
-// sheet is what a message with one value is written from.
-type sheet struct {
-	m     wire.Message
-	value [1][]byte
-	buf   []byte
-}
-
-var sheets = sync.Pool{New: func() any { return new(sheet) }}
-
-const keptSheet = 16 << 10 // bytes; a longer buffer is given back
-
-// valueError is that of a value that cannot be written.
-type valueError struct{ error }
-
-// sendValue is send for m with one value, which is not yet written.
-func (s *Session) sendValue(m wire.Message, value any) error {
-	sh := sheets.Get().(*sheet)
-	sh.m = m
-	if err := sh.write(s.codec(), value); err != nil {
-		return &valueError{err}
-	}
-	err := s.send(&sh.m)
-	if cap(sh.buf) <= keptSheet {
-		*sh = sheet{buf: sh.buf}
-		sheets.Put(sh)
-	}
-	return err
-}
-
-func (sh *sheet) write(codec wire.Codec, value any) (err error) {
-	if a, ok := codec.(wire.Appender); ok {
-		sh.buf, err = a.AppendValue(sh.buf[:0], value)
-		if err != wire.ErrAttachments {
-			sh.value[0] = sh.buf
-			sh.m.Args.Values = sh.value[:]
-			return err
-		}
-	}
-	sh.m.Args, err = codec.Marshal(value)
-	return err
 }
 
 // sendWaiting is send for a stream's value, which waits for room.

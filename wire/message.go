@@ -18,6 +18,7 @@ const (
 	Ping                       // asks for a sign of life
 	Pong                       // the answer, where the protocol has one
 	Close                      // goodbye: see Goodbye
+	Progress                   // how far a Call has come: a value, before its Result
 )
 
 // Message is one decoded unit of a protocol.
@@ -31,6 +32,8 @@ type Message struct {
 
 	Streams []string          // IDs of the streams that a call brings along: their values come as Items, their ends as Ends
 	Headers map[string]string // of a call; nil for none
+
+	Aside any // of a Call: what its protocol keeps beside the arguments, such as a state that the client sent along. It comes back in the call's Result, and in calls of the peer by its handler
 
 	Offset string // of an event that the peer may ask for again, in the words of [Protocol]; empty for none
 }

@@ -96,6 +96,13 @@ type Gauge interface {
 	Writable() bool
 }
 
+// GroupWatcher is a [Pipe] whose protocol tells the client which groups it is in.
+type GroupWatcher interface {
+	// Regrouped is called when the connection has joined or left a group. It does
+	// not block.
+	Regrouped()
+}
+
 // Lender is a [Pipe] that can spare the goroutine on which it calls Receive.
 type Lender interface {
 	// Lend has w.Received and then w.Work run on that goroutine once Receive has
