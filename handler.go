@@ -34,7 +34,6 @@ type Call struct {
 
 	// fixed after construction
 	session *Session
-	stream  bool
 	headers map[string]string
 	aside   any       // see wire.Message
 	uploads []*waiter // the streams it brings
@@ -44,8 +43,10 @@ type Call struct {
 	// owned by the handler
 	ctx     callContext
 	args    wire.Args
-	replied bool
 	values  [2][]byte // room for args
+	replied bool
+
+	stream bool // fixed after construction; it stands here as a call is the smaller for it
 
 	// guarded by dispatch.mu
 	owned   bool   // args are the call's own, not the pipe's
