@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/pauses"
 	"github.com/parley-go/parley/internal/rawjson"
 	"github.com/parley-go/parley/socketio/internal/engineio"
 	"github.com/parley-go/parley/wire"
@@ -22,8 +23,7 @@ type visit struct {
 
 	assembler assembler // owned by who calls Receive
 
-	pausing sync.Mutex // held while a pause changes; taken before mu
-	pauses  int        // presences that want the connection not to be read
+	pauses pauses.Count // of presences that want the connection not to be read; its lock is taken before mu
 
 	mu        sync.Mutex
 	said      []*wire.Encoded // packets of no session
@@ -46,10 +46,10 @@ type presence struct {
 	early    []wire.Message // events that came before that
 	missed   int            // bytes of those
 
-	paused bool // guarded by visit.pausing
-	open   bool // joined; guarded by visit.mu
-	left   bool // the server has ended it, and reads nothing of it any more; guarded by visit.mu
-	gone   bool // ended; guarded by visit.mu
+	paused pauses.Wish // owned by visit.pauses
+	open   bool        // joined; guarded by visit.mu
+	left   bool        // the server has ended it, and reads nothing of it any more; guarded by visit.mu
+	gone   bool        // ended; guarded by visit.mu
 }
 
 func newPresence(v *visit, j *joiner, cl *parley.Client) *presence {
@@ -342,33 +342,10 @@ func (p *presence) Ping() bool { return false }
 
 // Pause implements [wire.Pipe]. The connection is not read while one of its
 // namespaces wants that.
-func (p *presence) Pause() {
-	p.pausing.Lock()
-	defer p.pausing.Unlock()
-	p.mu.Lock()
-	gone := p.gone
-	p.mu.Unlock()
-	if gone || p.paused { // its calls may go on for a while
-		return
-	}
-	p.paused = true
-	if p.pauses++; p.pauses == 1 {
-		p.engine.Pause()
-	}
-}
+func (p *presence) Pause() { p.pauses.Pause(&p.paused, p.engine) }
 
 // Resume implements [wire.Pipe].
-func (p *presence) Resume() {
-	p.pausing.Lock()
-	defer p.pausing.Unlock()
-	if !p.paused {
-		return
-	}
-	p.paused = false
-	if p.pauses--; p.pauses == 0 {
-		p.engine.Resume()
-	}
-}
+func (p *presence) Resume() { p.pauses.Resume(&p.paused, p.engine) }
 
 // Close implements [wire.Pipe]. The last one to go ends the connection, and has
 // ended with it.
@@ -423,7 +400,7 @@ func (p *presence) end(alone bool, endConnection func()) {
 		endConnection()
 		return
 	}
-	p.Resume()
+	p.pauses.Leave(&p.paused, p.engine) // its calls may go on for a while
 	p.engine.Wake()
 	p.session.Closed(nil)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/pauses"
 	"github.com/parley-go/parley/internal/wheel"
 	"github.com/parley-go/parley/socketio/internal/engineio"
 	"github.com/parley-go/parley/wire"
@@ -40,11 +41,10 @@ type peer struct {
 	joined  int64           // when the last CONNECT came, in nanoseconds since the server's start
 	joins   int32           // CONNECTs that count against maxJoins
 	answers int32           // packets of no session among said
-	pauses  int32           // spaces that want the connection paused; guarded by pausing
 	dead    bool            // the connection has ended
 
-	opening sync.Mutex // held while a session is opened
-	pausing sync.Mutex // held while the pause changes; taken before mu
+	opening sync.Mutex   // held while a session is opened
+	pauses  pauses.Count // of spaces that want the connection not to be read; its lock is taken before mu
 
 	assembler assembler // owned by Receive
 }

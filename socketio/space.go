@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/pauses"
 	"github.com/parley-go/parley/wire"
 )
 
@@ -28,7 +29,7 @@ type space struct {
 	ready  atomic.Bool // session is open
 	gone   bool        // ended; guarded by peer.mu
 	bye    bool        // a goodbye was taken, after which the client stays away; guarded by peer.mu
-	paused bool        // guarded by peer.pausing
+	paused pauses.Wish // owned by peer.pauses
 	packed bool        // the client speaks MessagePack; fixed after construction
 }
 
@@ -175,7 +176,7 @@ func (s *space) part(why string) {
 
 // finish is the last act of a presence that is gone and had a session.
 func (s *space) finish(err error) {
-	s.unpause()
+	s.pauses.Leave(&s.paused, s.engine) // its calls may go on for a while
 	s.session.Load().Closed(err)
 	s.server.namespaces.leave(s.ns)
 }
@@ -228,35 +229,10 @@ func (s *space) Ping() bool { return false }
 
 // Pause implements [wire.Pipe]. The connection is not read while one of its
 // namespaces wants that.
-func (s *space) Pause() {
-	s.pausing.Lock()
-	defer s.pausing.Unlock()
-	s.mu.Lock()
-	gone := s.gone
-	s.mu.Unlock()
-	if gone || s.paused { // its calls may go on for a while
-		return
-	}
-	s.paused = true
-	if s.pauses++; s.pauses == 1 {
-		s.engine.Pause()
-	}
-}
+func (s *space) Pause() { s.pauses.Pause(&s.paused, s.engine) }
 
 // Resume implements [wire.Pipe].
-func (s *space) Resume() { s.unpause() }
-
-func (s *space) unpause() {
-	s.pausing.Lock()
-	defer s.pausing.Unlock()
-	if !s.paused {
-		return
-	}
-	s.paused = false
-	if s.pauses--; s.pauses == 0 {
-		s.engine.Resume()
-	}
-}
+func (s *space) Resume() { s.pauses.Resume(&s.paused, s.engine) }
 
 // Close implements [wire.Pipe]. A goodbye after which the client is to stay
 // away, and the refusal of OnConnect, end the presence in the namespace and
