@@ -19,6 +19,9 @@ import (
 	"github.com/parley-go/parley/examples/chat"
 	"github.com/parley-go/parley/examples/clock"
 	"github.com/parley-go/parley/examples/paint"
+	"github.com/parley-go/parley/examples/period/greeter"
+	"github.com/parley-go/parley/examples/period/logpage"
+	"github.com/parley-go/parley/examples/period/webapi"
 	"github.com/parley-go/parley/examples/web"
 )
 
@@ -69,7 +72,10 @@ var start embed.FS
 // demoServer puts the site together. npm is the folder of npm packages; empty
 // means that there is none.
 func demoServer(npm string) *site {
-	s := &site{mux: http.NewServeMux(), apps: []app{chat.New(), clock.New(), paint.New(), &echo{}}}
+	s := &site{mux: http.NewServeMux(), apps: []app{
+		chat.New(), clock.New(), paint.New(), &echo{},
+		webapi.New(), greeter.New(nil), logpage.New(nil),
+	}}
 	for _, a := range s.apps {
 		a.Mount(s.mux, npm)
 	}

@@ -20,8 +20,10 @@ import (
 //go:embed style.css icon.svg dialects.js
 var shared embed.FS
 
-// policy lets a page load and connect to nothing but its own server.
-const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+// policy lets a page load and connect to nothing but its own server. The one
+// style that may stand in the page is that of classic SignalR's forever frame.
+const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; " +
+	"style-src 'self' 'unsafe-hashes' 'sha256-7upzhVFG4tAiDrhGmMQ4BC3xJPS/zwMJOfc7u8chZ4g='"
 
 // Pages serves a page's files.
 func Pages(files fs.FS) http.Handler {
@@ -55,7 +57,7 @@ func Mount(mux *http.ServeMux, at string, hub *parley.Hub, modules string) {
 	socketio.Mount(mux, at+"/socket.io/", hub, &socketio.Options{ServeClient: client, Protocol1: true})
 }
 
-// bundle is an npm client as browsers load it.
+// bundle is an npm client, or a part of it, as browsers load it.
 type bundle struct {
 	dialect string
 	file    string // in the folder of npm's packages
@@ -67,6 +69,8 @@ func bundles() []bundle {
 		{"signalr", "@microsoft/signalr/dist/browser/signalr.min.js", "signalr.min.js"},
 		{"socketio", "socket.io-client/dist/socket.io.min.js", ""},
 		{"socketio09", "socket.io-client-0.9/dist/socket.io.js", "socket.io-0.9.js"},
+		{"classic", "jquery/dist/jquery.min.js", "jquery.min.js"},
+		{"classic", "signalr-2.4.3/jquery.signalR.min.js", "jquery.signalR.min.js"},
 	}
 }
 
@@ -96,7 +100,9 @@ func MountShared(mux *http.ServeMux, modules string) {
 	mux.HandleFunc("GET /npm/status", func(w http.ResponseWriter, _ *http.Request) {
 		status := make(map[string]bool)
 		for _, b := range bundles() {
-			_, status[b.dialect] = find(b)
+			_, there := find(b)
+			rest, known := status[b.dialect]
+			status[b.dialect] = there && (rest || !known)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")

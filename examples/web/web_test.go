@@ -34,7 +34,7 @@ func TestBundlesAreServedOnceTheyAreInstalled(t *testing.T) {
 		mux.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		return w.Code, strings.TrimSpace(w.Body.String())
 	}
-	if code, body := get("/npm/status"); code != 200 || body != `{"signalr":false,"socketio":false,"socketio09":false}` {
+	if code, body := get("/npm/status"); code != 200 || body != `{"classic":false,"signalr":false,"socketio":false,"socketio09":false}` {
 		t.Errorf("before: %d %s", code, body)
 	}
 	if code, body := get("/npm/signalr.min.js"); code != 404 || !strings.Contains(body, "make demo") {
@@ -47,7 +47,7 @@ func TestBundlesAreServedOnceTheyAreInstalled(t *testing.T) {
 	if err := os.WriteFile(file, []byte("signalr()"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, body := get("/npm/status"); code != 200 || body != `{"signalr":true,"socketio":false,"socketio09":false}` {
+	if code, body := get("/npm/status"); code != 200 || body != `{"classic":false,"signalr":true,"socketio":false,"socketio09":false}` {
 		t.Errorf("after: %d %s", code, body)
 	}
 	if code, body := get("/npm/signalr.min.js"); code != 200 || body != "signalr()" {
