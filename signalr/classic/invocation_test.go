@@ -134,7 +134,7 @@ func FuzzInvocation(f *testing.F) {
 			t.Errorf("%q was written as %q: %v", data, written, err)
 		}
 		if in.hasID {
-			if _, err := readAnswer(refusal(&in, "no")); err != nil {
+			if _, err := readAnswer(appendFailure(nil, in.id, "no")); err != nil {
 				t.Errorf("%q is refused by %v", data, err)
 			}
 		}

@@ -24,8 +24,8 @@ func (hubProtocol) Codec() wire.Codec { return wire.JSON }
 // Binary implements [wire.Protocol].
 func (hubProtocol) Binary() bool { return false }
 
-// Append implements [wire.Protocol]. Clients answer no calls, know no streams, and
-// no goodbye of a hub.
+// Append implements [wire.Protocol]. Clients answer no calls and know no streams. A
+// goodbye becomes a text, for the connection to say: it is no element of M.
 func (p hubProtocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
 	switch m.Kind {
 	case wire.Call:
@@ -43,8 +43,19 @@ func (p hubProtocol) Append(dst []byte, m *wire.Message) ([]byte, error) {
 		if m.ID != "" {
 			dst = appendProgress(dst, m)
 		}
+	case wire.Close:
+		dst = appendBye(dst, m)
 	}
 	return dst, nil
+}
+
+// appendBye writes the reason of a goodbye that is for good; who may come back is
+// told nothing.
+func appendBye(dst []byte, m *wire.Message) []byte {
+	if m.Bye.Reconnect {
+		return dst
+	}
+	return rawjson.AppendString(dst, m.Bye.Reason)
 }
 
 func (p hubProtocol) appendCall(dst []byte, m *wire.Message) []byte {
@@ -146,12 +157,8 @@ func (p hubProtocol) message(in *invocation, m *wire.Message) {
 	m.Aside = newBag(in)
 }
 
-// refusal answers a call that reaches no hub, as an element of M; nil when it
-// wants no answer.
-func refusal(in *invocation, said string) []byte {
-	if !in.hasID {
-		return nil
-	}
-	dst := rawjson.AppendString([]byte(`{"I":`), in.id)
+// appendFailure answers a call that reaches no hub, as an element of M.
+func appendFailure(dst []byte, id, said string) []byte {
+	dst = rawjson.AppendString(append(dst, `{"I":`...), id)
 	return append(rawjson.AppendString(append(dst, `,"E":`...), said), '}')
 }

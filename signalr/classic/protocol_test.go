@@ -16,6 +16,10 @@ import (
 type peer struct{ hubProtocol }
 
 func (p peer) Parse(data []byte, m *wire.Message) error {
+	if said, ok := rawjson.String(data); ok && rawjson.Check(data) == nil {
+		m.Kind, m.Bye.Reason = wire.Close, said
+		return nil
+	}
 	in, err := parseInvocation(data)
 	if err == nil {
 		p.message(&in, m)
@@ -110,7 +114,9 @@ func TestGoldenFrames(t *testing.T) {
 		{wire.Message{Kind: wire.Cancel, ID: "1"}, ``},
 		{wire.Message{Kind: wire.Ping}, ``},
 		{wire.Message{Kind: wire.Pong}, ``},
-		{wire.Message{Kind: wire.Close, Bye: wire.Goodbye{Code: 1001}}, ``},
+		{wire.Message{Kind: wire.Close, Bye: wire.Goodbye{Code: 1001, Reason: "see you", Reconnect: true}}, ``},
+		// for the connection to say
+		{wire.Message{Kind: wire.Close, Bye: wire.Goodbye{Code: 1008, Reason: `too "slow"`, Failed: true}}, `"too \"slow\""`},
 	} {
 		got, err := hubProtocol{hub: "ChatHub"}.Append([]byte("before"), &c.m)
 		if err != nil || string(got) != "before"+c.want {
@@ -155,15 +161,13 @@ func TestSentences(t *testing.T) {
 	}
 }
 
-func TestRefusal(t *testing.T) {
-	for in, want := range map[string]string{
-		`{"H":"nobody","M":"m","I":5}`:    `{"I":"5","E":"'nobody' Hub could not be resolved."}`,
-		`{"H":"nobody","M":"m","I":"\""}`: `{"I":"\"","E":"'nobody' Hub could not be resolved."}`,
-		`{"H":"nobody","M":"m"}`:          ``,
+func TestFailure(t *testing.T) {
+	for id, want := range map[string]string{
+		`5`: `{"I":"5","E":"'nobody' Hub could not be resolved."}`,
+		`"`: `{"I":"\"","E":"'nobody' Hub could not be resolved."}`,
 	} {
-		read, err := parseInvocation([]byte(in))
-		if got := string(refusal(&read, noHub(read.hub))); got != want || err != nil {
-			t.Errorf("%s: got %s %v, want %s", in, got, err, want)
+		if got := string(appendFailure(nil, id, unresolvedHub("nobody"))); got != want {
+			t.Errorf("%s: got %s, want %s", id, got, want)
 		}
 	}
 }

@@ -65,5 +65,5 @@ func candidate(method, message string) string {
 	return method + "(" + strings.Join(names, ", ") + ")"
 }
 
-// noHub is what Microsoft's server says of a hub it does not know.
-func noHub(name string) string { return fmt.Sprintf("'%s' Hub could not be resolved.", name) }
+// unresolvedHub is what Microsoft's server says of a hub it does not know.
+func unresolvedHub(name string) string { return fmt.Sprintf("'%s' Hub could not be resolved.", name) }

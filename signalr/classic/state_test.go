@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/parley-go/parley/internal/rawjson"
 )
 
 func TestBag(t *testing.T) {
@@ -90,4 +92,28 @@ func TestBagOfManyGoroutines(t *testing.T) {
 	if got := len(b.Names()); got != 9 {
 		t.Errorf("got %d names, want 9", got)
 	}
+}
+
+// FuzzBag: what was set is there, once, and goes back as JSON.
+func FuzzBag(f *testing.F) {
+	f.Add([]byte(`{"a":1,"a":2}`), "a", "x")
+	f.Add([]byte(`{"\u0061":{"b":[]}}`), "b", "\u2028")
+	f.Fuzz(func(t *testing.T, sent []byte, name, value string) {
+		in, err := parseInvocation(append(append([]byte(`{"H":"h","M":"m","S":`), sent...), '}'))
+		if err != nil {
+			return
+		}
+		b := newBag(&in)
+		if b.Set(name, value) != nil {
+			return
+		}
+		var got string
+		if !b.Get(name, &got) || got != strings.ToValidUTF8(value, "\ufffd") && !strings.Contains(got, "\ufffd") {
+			t.Errorf("set %q, got %q", value, got)
+		}
+		changes := b.appendChanges([]byte{'{'})
+		if len(changes) > 1 && rawjson.Check(end(changes)) != nil {
+			t.Errorf("changes: %s", changes)
+		}
+	})
 }
