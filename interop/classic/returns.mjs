@@ -1,0 +1,253 @@
+// Connections that are cut and come back: to the same server, and to another.
+
+const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
+
+const numbers = inbox => inbox.items.map(([n]) => n)
+
+/** soon makes a client's long polls come back as soon as the other transports do; its default is 3 s. */
+function soon(w) {
+  w.$.signalR.transports.longPolling.reconnectDelay = 20
+}
+
+/** lost is a connection over a wire, which has been in a group and may complain. */
+async function wired(w, { path, ...options } = {}) {
+  soon(w)
+  const wire = await w.wire(options.server)
+  const c = await w.connect({ at: wire, path })
+  c.mayComplain = true
+  c.wire = wire
+  return c
+}
+
+export const returns = [
+  {
+    name: 'a cut connection comes back as who it was, in its groups',
+    async run(w) {
+      const c = await wired(w)
+      const other = await w.connect()
+      const room = w.name()
+      const heard = w.heard(c, 'shouted')
+      const back = w.heard(other, 'back')
+      const gone = w.heard(other, 'gone')
+      await w.call(other, 'watch')
+      await w.call(c, 'join', room)
+      const { id } = c
+      await w.call(c, 'number', 1)
+      c.wire.cut()
+      await w.reaches(c, 'reconnecting')
+      await w.reaches(c, 'connected', 2)
+      await w.call(other, 'shout', room, 'welcome back')
+      await heard.counts(1)
+      w.equal([c.id, (await w.describe(c)).id, (await w.call(c, 'numbers')).last], [id, id, 1], 'id and values')
+      await back.has(`return of ${id}`, ([who]) => who === id)
+      w.equal(gone.items.filter(([who]) => who === id), [], 'ends')
+    },
+  },
+  {
+    name: 'with the client\'s own delays, too',
+    where: 'node',
+    async run(w) {
+      const wire = await w.wire()
+      const page = await w.page()
+      const c = w.hubs({ at: wire, page })
+      c.mayComplain = true
+      delete c.reconnectDelay
+      const heard = w.heard(c, 'heard')
+      await w.start(c)
+      const other = await w.connect()
+      wire.cut()
+      await w.reaches(c, 'reconnecting')
+      await w.call(other, 'toOne', c.id, 'while away')
+      await w.reaches(c, 'connected', 2)
+      await heard.counts(1)
+    },
+  },
+  {
+    name: 'what was said while a client was away is heard when it is back: all, once, in order',
+    async run(w) {
+      const c = await wired(w)
+      const other = await w.connect()
+      const drops = w.heard(c, 'drop')
+      const room = w.name()
+      await w.call(c, 'join', room)
+      await w.call(other, 'drizzle', room, 1, 20, 0)
+      await drops.counts(20)
+      c.wire.down()
+      await w.reaches(c, 'reconnecting')
+      await w.call(other, 'drizzle', room, 21, 620, 0)
+      c.wire.up()
+      await w.reaches(c, 'connected', 2)
+      await w.call(other, 'drizzle', room, 621, 640, 0)
+      await drops.counts(640)
+      w.equal(numbers(drops), range(1, 640), 'numbers')
+    },
+  },
+  {
+    name: '600 numbers, the connection cut again and again: all, once, in order',
+    async run(w) {
+      const c = await wired(w)
+      const other = await w.connect()
+      const drops = w.heard(c, 'drop')
+      const room = w.name()
+      await w.call(c, 'join', room)
+      const raining = w.call(other, 'drizzle', room, 1, 600, 2)
+      for (const n of [50, 150, 250, 350, 450]) {
+        await drops.counts(n)
+        await c.wire[n % 200 === 50 ? 'cut' : 'leave']()
+      }
+      await raining
+      await drops.counts(600)
+      w.equal(numbers(drops), range(1, 600), 'numbers')
+    },
+  },
+  {
+    name: '200 calls, the connection cut again and again: none twice, in order, and all that were answered',
+    async run(w) {
+      const c = await wired(w)
+      const other = await w.connect()
+      const note = w.name('note')
+      const answered = []
+      for (let n = 1; n <= 200; n++) {
+        await w.connected(c)
+        if (n % 40 === 20) c.wire[n % 80 === 20 ? 'cut' : 'leave']()
+        await w.call(c, 'note', note, String(n)).then(() => answered.push(String(n)), () => {})
+      }
+      const noted = await w.call(other, 'noted', note)
+      w.equal(noted, noted.toSorted((a, b) => a - b), 'order')
+      w.equal(noted.length, new Set(noted).size, 'calls that came once')
+      w.equal(answered.filter(n => !noted.includes(n)), [], 'answered and not made')
+      if (answered.length < 150) throw new Error(`only ${answered.length} calls were answered`)
+    },
+  },
+  {
+    name: 'the answer to a call of before the cut is not taken for one of after it',
+    async run(w) {
+      const c = await wired(w)
+      const other = await w.connect()
+      const gate = w.name('gate')
+      const before = w.call(c, 'hold', gate).then(value => ({ value }), err => ({ err }))
+      await w.call(other, 'held', gate)
+      c.wire.cut()
+      await w.reaches(c, 'connected', 2)
+      const after = [w.call(c, 'echo', 'first'), w.call(c, 'echo', 'second')]
+      await w.call(other, 'free', gate)
+      w.equal(await Promise.all(after), ['first', 'second'], 'answers')
+      const { err, value } = await before
+      if (w.transport === 'webSockets') w.says(err, 'Connection started reconnecting before invocation result was received.')
+      else w.equal(value, gate, 'answer of before')
+    },
+  },
+  {
+    name: 'a client that hears nothing any more says that it is slow, leaves, and comes back',
+    transports: ['webSockets', 'serverSentEvents', 'foreverFrame'], // long polls have no keep-alive that the client heeds
+    async run(w) {
+      const c = await wired(w, { path: '/classic/brief' })
+      const slow = new Promise(resolve => c.connectionSlow(resolve))
+      const other = await w.connect({ path: '/classic/brief' })
+      const heard = w.heard(c, 'heard')
+      c.wire.mute()
+      await w.within('slow', slow)
+      await w.call(other, 'toOne', c.id, 'can you hear me?')
+      c.wire.up()
+      await w.reaches(c, 'connected', 2)
+      await heard.counts(1)
+      w.equal(c.states.items, ['connecting', 'connected', 'reconnecting', 'connected'], 'states')
+    },
+  },
+  {
+    name: 'a client that is not let in again gives up, and the hub gives it up',
+    async run(w) {
+      const c = await wired(w, { path: '/classic/brief' })
+      const other = await w.connect({ path: '/classic/brief' })
+      const gone = w.heard(other, 'gone')
+      await w.call(other, 'watch')
+      const { id } = c
+      c.wire.down()
+      await w.reaches(c, 'disconnected')
+      w.says(c.lastError, /^Couldn't reconnect within the configured timeout of 6000 ms, disconnecting\.$/)
+      await gone.has(`end of ${id}`, ([who]) => who === id)
+    },
+  },
+  {
+    name: 'a quiet connection stays as it is',
+    async run(w) {
+      const c = await w.connect({ path: '/classic/brief' })
+      const slow = []
+      c.connectionSlow(() => slow.push('slow'))
+      const waits = c.hub.invoke('later', 5000) // longer than the keep-alive timeout of 4 s
+      await w.within('answer', new Promise((resolve, reject) => waits.done(resolve).fail(reject)))
+      w.equal([slow, c.states.items], [[], ['connecting', 'connected']], 'slow, and states')
+    },
+  },
+  {
+    name: 'a client comes back to a server that was killed and started again: the same id, its groups by the token',
+    where: 'node',
+    async run(w) {
+      soon(w)
+      const key = ['--key', 'a key of both servers']
+      const first = await w.serve({ args: key })
+      const c = w.hubs({ at: first, names: ['judgeHub', 'sideHub'] })
+      c.mayComplain = true
+      const { judgehub, sidehub } = c.proxies
+      const [judge, side] = [w.heard(judgehub, 'shouted'), w.heard(sidehub, 'shouted')]
+      const returned = w.heard(judgehub, 'returned')
+      await w.start(c)
+      const [room, sideRoom] = [w.name(), w.name()]
+      for (const name of [room, 'left']) await w.invoke(judgehub, 'join', name)
+      await w.invoke(judgehub, 'leave', 'left')
+      await w.invoke(sidehub, 'join', sideRoom)
+      const { id } = c
+      await first.kill()
+      await w.reaches(c, 'reconnecting')
+      const second = await w.serve({ args: key, listen: first.host })
+      await w.reaches(c, 'connected', 2)
+      const other = w.hubs({ at: second, names: ['judgeHub', 'sideHub'] })
+      await w.start(other)
+      await returned.counts(1)
+      for (const name of [room, sideRoom, 'left']) {
+        for (const proxy of [other.proxies.judgehub, other.proxies.sidehub]) await w.invoke(proxy, 'shout', name, name)
+      }
+      await Promise.all([judge.counts(1), side.counts(1)])
+      w.equal((await w.describe(c)).id, id, 'id')
+      w.equal([judge.items, side.items], [[[room, room]], [[sideRoom, sideRoom]]], 'heard')
+      w.equal(returned.items, [[id]], 'returned')
+    },
+  },
+  {
+    name: 'a client comes back after a server has said goodbye',
+    where: 'node',
+    async run(w) {
+      soon(w)
+      const key = ['--key', 'a key of both servers']
+      const first = await w.serve({ args: key })
+      const c = await w.connect({ at: first })
+      c.mayComplain = true
+      const heard = w.heard(c, 'shouted')
+      const room = w.name()
+      await w.call(c, 'join', room)
+      await first.stop()
+      await w.reaches(c, 'reconnecting')
+      await w.serve({ args: key, listen: first.host })
+      await w.reaches(c, 'connected', 2)
+      await w.call(c, 'shout', room, 'again')
+      await heard.counts(1)
+      w.equal(heard.items, [[room, 'again']], 'heard')
+    },
+  },
+  {
+    name: 'a client whose token another server has not made is not let in',
+    where: 'node',
+    async run(w) {
+      soon(w)
+      const first = await w.serve({ args: ['--key', 'one key'] })
+      const c = await w.connect({ at: first, path: '/classic/brief' })
+      c.mayComplain = true
+      c.reconnectDelay = 500
+      await first.kill()
+      await w.reaches(c, 'reconnecting')
+      await w.serve({ args: ['--key', 'another key'], listen: first.host })
+      await w.reaches(c, 'disconnected')
+      w.equal(c.states.items, ['connecting', 'connected', 'reconnecting', 'disconnected'], 'states')
+    },
+  },
+]
