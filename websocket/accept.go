@@ -55,6 +55,11 @@ type AcceptOptions struct {
 	// be sent, means the same status that was received.
 	CloseReply func(received StatusCode) StatusCode
 
+	// LegacyDrafts has the server speak drafts of the protocol that came before RFC 6455
+	// as well, one of which endangers those who use it: read there. Nil means that only
+	// version 13, RFC 6455, is spoken. Over HTTP/2 it is so in any case.
+	LegacyDrafts *LegacyDrafts
+
 	// BareRefusals leaves the reason out of the close frame to a peer that broke
 	// the rules, as the clients of some protocols expect. False means that the
 	// peer is told.
@@ -75,7 +80,7 @@ func IsUpgrade(r *http.Request) bool {
 //	400  the handshake is malformed
 //	403  the Origin or the Host is not allowed
 //	405  the method is not GET
-//	426  the request is no WebSocket handshake, or not of version 13
+//	426  the request is no WebSocket handshake, or not of a version that is spoken
 //	429  the address has too many connections
 //	431  the headers are longer than the limit
 //	500  the ResponseWriter cannot be hijacked
@@ -111,15 +116,23 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, first []Me
 	t, no := agree(r, o)
 	if no != nil {
 		o.Stats.drop(no.drop)
-		return nil, no.answer(w, r)
+		return nil, no.answer(w, r, o)
 	}
 	nc, early, err := takeOver(w, r)
 	if err != nil {
 		o.Limits.leave(t.from)
 		o.Stats.drop(dropHandshake)
-		return nil, (&refusal{status: http.StatusInternalServerError, err: fmt.Errorf("the connection cannot be taken over: %w", err)}).answer(w, r)
+		return nil, (&refusal{status: http.StatusInternalServerError, err: fmt.Errorf("the connection cannot be taken over: %w", err)}).answer(w, r, o)
+	}
+	if t.version == hixie76 {
+		if early, err = t.complete76(nc, early, o); err != nil {
+			return nil, err
+		}
 	}
 	c := newConn(nc, false, o.Limits, early)
+	if c.version = t.version; c.version == hixie76 {
+		c.bounds = o.LegacyDrafts.bounds(c.bounds)
+	}
 	c.admitted = t.from
 	c.subprotocol = t.subprotocol
 	if o.CloseReply != nil || o.BareRefusals {
@@ -130,7 +143,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, first []Me
 	}
 	c.opened(o.Stats)
 	c.attach()
-	if err := c.switchProtocols(w.Header(), r.Header.Get("Sec-Websocket-Key"), t.extensions, first); err != nil {
+	if err := c.switchProtocols(w.Header(), &t, first); err != nil {
 		o.Stats.drop(dropHandshakeTimeout)
 		c.end(err)
 		return nil, fmt.Errorf("websocket: accept: %w", err)
@@ -140,24 +153,38 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, first []Me
 
 // terms are what both sides have agreed on.
 type terms struct {
+	version     version
+	key         string // that proves the handshake was understood
 	subprotocol string
 	extensions  string // the answer to the offer
 	deflate     deflateParams
 	from        netip.Addr
+
+	// Of draft 76.
+	challenge        challenge76
+	origin, location string
 }
 
 // agree finds out whether the handshake is in order, and on what terms.
 func agree(r *http.Request, o *AcceptOptions) (t terms, no *refusal) {
-	if no := checkHandshake(r, o); no != nil {
+	t.version, t.key = askedVersion(r.Header), r.Header.Get("Sec-Websocket-Key")
+	if no := checkHandshake(r, t.version, o); no != nil {
 		return t, no
+	}
+	if t.version == hixie76 {
+		if no := t.agree76(r, o); no != nil {
+			return t, no
+		}
 	}
 	offered, err := parseTokens(r.Header["Sec-Websocket-Protocol"])
 	if err != nil {
 		return t, &refusal{http.StatusBadRequest, err, dropHandshake}
 	}
 	t.subprotocol = choose(o.Subprotocols, offered)
-	if t.deflate, t.extensions, err = o.Compression.accept(r.Header["Sec-Websocket-Extensions"]); err != nil {
-		return t, &refusal{http.StatusBadRequest, err, dropHandshake}
+	if t.version == version13 {
+		if t.deflate, t.extensions, err = o.Compression.accept(r.Header["Sec-Websocket-Extensions"]); err != nil {
+			return t, &refusal{http.StatusBadRequest, err, dropHandshake}
+		}
 	}
 	t.from = remoteIP(r)
 	if err := o.Limits.admit(t.from); err != nil {
@@ -200,20 +227,20 @@ type refusal struct {
 }
 
 // answer writes the refusal and returns what Accept returns.
-func (no *refusal) answer(w http.ResponseWriter, r *http.Request) error {
+func (no *refusal) answer(w http.ResponseWriter, r *http.Request, o *AcceptOptions) error {
 	h := w.Header()
 	switch {
 	case no.status == http.StatusMethodNotAllowed:
 		h.Set("Allow", http.MethodGet)
+	case no.status == http.StatusUpgradeRequired && r.ProtoMajor == 1:
+		h.Set("Sec-WebSocket-Version", o.LegacyDrafts.spoken()) // RFC 6455 §4.4
+		h.Set("Upgrade", "websocket")
+		h.Set("Connection", "Upgrade")
 	case no.status == http.StatusUpgradeRequired:
-		h.Set("Sec-WebSocket-Version", "13") // RFC 6455 §4.4
-		if r.ProtoMajor == 1 {
-			h.Set("Upgrade", "websocket")
-			h.Set("Connection", "Upgrade")
-		}
+		h.Set("Sec-WebSocket-Version", "13")
 	}
-	if r.ProtoMajor == 1 && r.ContentLength != 0 && no.status != http.StatusUpgradeRequired {
-		h.Set("Connection", "close") // or net/http would wait for the body before it answers
+	if r.ProtoMajor == 1 && (r.ContentLength != 0 || isHixie76(r.Header)) && no.status != http.StatusUpgradeRequired {
+		h.Set("Connection", "close") // or net/http would wait for the body before it answers, or take it for a request
 	}
 	reason := strings.TrimPrefix(no.err.Error(), "websocket: ")
 	http.Error(w, reason, no.status)
@@ -221,12 +248,15 @@ func (no *refusal) answer(w http.ResponseWriter, r *http.Request) error {
 }
 
 // checkHandshake goes through RFC 6455 §4.2.1, or through RFC 8441 §5.
-func checkHandshake(r *http.Request, o *AcceptOptions) *refusal {
-	check := checkUpgrade
-	if r.ProtoMajor == 2 {
-		check = checkExtendedConnect
+func checkHandshake(r *http.Request, v version, o *AcceptOptions) *refusal {
+	var no *refusal
+	switch r.ProtoMajor {
+	case 2:
+		no = checkExtendedConnect(r)
+	default:
+		no = checkUpgrade(r, v, o.LegacyDrafts)
 	}
-	if no := check(r); no != nil {
+	if no != nil {
 		no.drop = dropHandshake
 		return no
 	}
@@ -236,10 +266,7 @@ func checkHandshake(r *http.Request, o *AcceptOptions) *refusal {
 	if len(o.Hosts) > 0 && !slices.ContainsFunc(o.Hosts, func(host string) bool { return strings.EqualFold(host, r.Host) }) {
 		return &refusal{http.StatusForbidden, fmt.Errorf("host %q is not served here", r.Host), dropHost}
 	}
-	if o.InsecureAnyOrigin {
-		return nil
-	}
-	if err := CheckOrigin(r, o.Origins); err != nil { // RFC 6455 §4.2.2: 403
+	if err := checkOrigin(r, v, o); err != nil { // RFC 6455 §4.2.2: 403
 		return &refusal{http.StatusForbidden, err, dropOrigin}
 	}
 	return nil
@@ -256,7 +283,7 @@ func headerBytesOf(h http.Header) int {
 	return n
 }
 
-func checkUpgrade(r *http.Request) *refusal {
+func checkUpgrade(r *http.Request, v version, drafts *LegacyDrafts) *refusal {
 	refuse := func(status int, reason string) *refusal { return &refusal{status: status, err: errors.New(reason)} }
 	h := r.Header
 	switch {
@@ -270,8 +297,12 @@ func checkUpgrade(r *http.Request) *refusal {
 		return refuse(http.StatusBadRequest, "a WebSocket handshake needs HTTP/1.1")
 	case r.Host == "":
 		return refuse(http.StatusBadRequest, "the Host header is missing")
-	case len(h["Sec-Websocket-Version"]) != 1 || h["Sec-Websocket-Version"][0] != "13":
-		return refuse(http.StatusUpgradeRequired, "only version 13 of the protocol is spoken here")
+	case v == hixie76 && drafts == nil: // not 426: the connection cannot be kept
+		return refuse(http.StatusBadRequest, "draft 76 of the protocol is not spoken here, version 13 is")
+	case v == hixie76:
+		return nil
+	case !drafts.speaks(v):
+		return refuse(http.StatusUpgradeRequired, "of the protocol, these versions are spoken here: "+drafts.spoken())
 	case len(h["Sec-Websocket-Key"]) != 1 || !isKey(h["Sec-Websocket-Key"][0]):
 		return refuse(http.StatusBadRequest, "Sec-WebSocket-Key must be given once and be 16 bytes in base64")
 	case r.ContentLength != 0: // else it would be read as frames
@@ -314,6 +345,8 @@ var ourHeaders = map[string]bool{
 	"Content-Type":             true,
 	"Sec-Websocket-Accept":     true,
 	"Sec-Websocket-Extensions": true,
+	"Sec-Websocket-Location":   true,
+	"Sec-Websocket-Origin":     true,
 	"Sec-Websocket-Protocol":   true,
 	"Sec-Websocket-Version":    true,
 	"Trailer":                  true,
@@ -323,24 +356,23 @@ var ourHeaders = map[string]bool{
 
 // switchProtocols writes the answer that completes the handshake (RFC 6455 §4.2.2),
 // and first behind it.
-func (c *Conn) switchProtocols(h http.Header, key, extensions string, first []Message) error {
+func (c *Conn) switchProtocols(h http.Header, t *terms, first []Message) error {
 	timeout := c.limits.handshakeTimeout()
 	if c.link != nil {
 		if s, ok := c.link.nc.(*serverStream); ok {
-			return c.openStream(s, extensions, timeout, first)
+			return c.openStream(s, t.extensions, timeout, first)
 		}
 	}
 	buf := getBuffer(1 << 10)
 	defer putBuffer(buf)
-	b := append(buf.b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
-	b = append(b, acceptKey(key)...)
+	b := t.appendHead(buf.b)
 	if c.subprotocol != "" {
 		b = append(b, "\r\nSec-WebSocket-Protocol: "...)
 		b = append(b, c.subprotocol...)
 	}
-	if extensions != "" {
+	if t.extensions != "" {
 		b = append(b, "\r\nSec-WebSocket-Extensions: "...)
-		b = append(b, extensions...)
+		b = append(b, t.extensions...)
 	}
 	b = append(b, "\r\n"...)
 	if len(h) > 0 {
@@ -351,13 +383,29 @@ func (c *Conn) switchProtocols(h http.Header, key, extensions string, first []Me
 		b = append(b, ours.Bytes()...)
 	}
 	b = append(b, "\r\n"...)
+	if c.version == hixie76 {
+		proof := t.challenge.answer()
+		b = append(b, proof[:]...)
+	}
 	q := queues.Get().(*queue)
 	defer q.free()
 	q.share(b)
 	for _, m := range first {
-		q.frame(header{op: opcode(m.Type)}, m.Data, 0, false)
+		if err := c.checkMessage(m.Type, m.Data); err != nil {
+			return err
+		}
+		q.frame(header{op: opcode(m.Type), old: c.version == hixie76}, m.Data, 0, false)
 	}
 	return c.writeHandshake(q, timeout)
+}
+
+// appendHead appends the first lines of the answer, without the end of the last.
+func (t *terms) appendHead(b []byte) []byte {
+	if t.version == hixie76 {
+		return t.appendHead76(b)
+	}
+	b = append(b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
+	return append(b, acceptKey(t.key)...)
 }
 
 // openStream is switchProtocols over HTTP/2.

@@ -199,7 +199,7 @@ func (c *Conn) awaitClose(ctx context.Context) {
 // (RFC 6455 §5.5.1 and §7.1.1).
 func (c *Conn) closeArrived(ctx context.Context, payload []byte) error {
 	c.countIn(0)
-	received, err := parseClose(payload)
+	received, err := c.parseClose(payload)
 	if err != nil {
 		return err
 	}
@@ -277,8 +277,9 @@ func (c *Conn) linger() {
 	}
 }
 
-// parseClose reads the payload of a close frame (RFC 6455 §5.5.1).
-func parseClose(p []byte) (*CloseError, error) {
+// parseClose reads the payload of a close frame (RFC 6455 §5.5.1). What is 1009 today was
+// 1004 in drafts 7 to 10.
+func (c *Conn) parseClose(p []byte) (*CloseError, error) {
 	if len(p) == 0 {
 		return &CloseError{Code: StatusNoStatus}, nil
 	}
@@ -286,7 +287,7 @@ func parseClose(p []byte) (*CloseError, error) {
 		return nil, protocolError("a close frame has half a status")
 	}
 	code := StatusCode(binary.BigEndian.Uint16(p))
-	if !code.isSendable() {
+	if !code.isSendable() && (code != 1004 || c.version == version13) {
 		return nil, protocolError(fmt.Sprintf("status %d must not be sent in a close frame", code))
 	}
 	if !utf8.Valid(p[2:]) { // RFC 6455 §8.1

@@ -63,6 +63,7 @@ type Conn struct {
 	remote      netip.AddrPort // of a socket in a loop
 	local       netip.AddrPort
 	client      bool // the role: masks what it sends, expects unmasked frames
+	version     version
 
 	// Of a socket in a loop.
 	loop   *loop
@@ -139,8 +140,12 @@ func newConn(nc net.Conn, client bool, l *Limits, early []byte) *Conn {
 // opened is called when the handshake has succeeded.
 func (c *Conn) opened(s *Stats) {
 	c.stats = s
-	s.connOpened()
+	s.connOpened(c.version)
 }
+
+// Version returns the version of the protocol that was agreed on: "13", which is RFC
+// 6455, or, on a server with [AcceptOptions.LegacyDrafts], "8", "7" or "hixie-76".
+func (c *Conn) Version() string { return versionNames[c.version] }
 
 // Subprotocol returns the subprotocol agreed on in the handshake, or "".
 func (c *Conn) Subprotocol() string { return c.subprotocol }

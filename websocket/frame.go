@@ -32,6 +32,7 @@ type header struct {
 	rsv1   bool // of a compressed message (RFC 7692 §6)
 	more   bool // frames of its message follow (RFC 6455 §5.4); for what is sent: then fin is not
 	masked bool
+	old    bool // what is sent is written as draft 76 does: see frame76
 	key    [4]byte
 	length int64 // never negative: the top bit is refused on arrival
 }

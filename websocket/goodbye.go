@@ -142,7 +142,7 @@ func (c *Conn) handleControl(e event, more bool) bool {
 // server (§7.1.1).
 func (c *Conn) peerCloses(payload []byte, more bool) {
 	c.countIn(0)
-	received, err := parseClose(payload)
+	received, err := c.parseClose(payload)
 	if err != nil {
 		c.fail(err)
 		return

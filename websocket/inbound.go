@@ -41,6 +41,8 @@ type partial struct {
 	empties    int32
 	checked    int     // bytes found to be UTF-8
 	msg        *buffer // the message as far as it has come
+
+	old frame76 // of a connection of draft 76, which uses msg and nothing else
 }
 
 var partials = sync.Pool{New: func() any { return new(partial) }}
@@ -58,6 +60,9 @@ type event struct {
 // next takes the first event off p, and returns what is left of p. Without an
 // event p is used up. An error is a *ProtocolError.
 func (c *Conn) next(p []byte) (e event, rest []byte, err error) {
+	if c.version == hixie76 {
+		return c.next76(p)
+	}
 	in := &c.in
 	if in.part != nil && in.part.idle() {
 		in.drop()
@@ -96,7 +101,7 @@ func (c *Conn) next(p []byte) (e event, rest []byte, err error) {
 // with at most 16 bits of length. It knows nothing of a message under way, and changes
 // nothing. end is zero if p does not begin with such a message.
 func (c *Conn) usual(p []byte) (op opcode, begin, end int) {
-	if len(p) < 2 {
+	if len(p) < 2 || c.version == hixie76 {
 		return 0, 0, 0
 	}
 	masked, key := byte(0x80), 4
@@ -378,7 +383,7 @@ func (in *inbound) drop() {
 // holdsWhole reports whether p begins with a whole frame of data: then what is
 // written meanwhile can wait to leave with the answer to it.
 func (c *Conn) holdsWhole(p []byte) bool {
-	if c.in.part != nil || len(p) == 0 {
+	if c.in.part != nil || len(p) == 0 || c.version == hixie76 {
 		return false
 	}
 	h, n, err := c.header(p)

@@ -25,7 +25,10 @@ import (
 //     example.com, at any depth, but neither example.com itself nor
 //     evil-example.com. Letters match without regard to case.
 func CheckOrigin(r *http.Request, allowed []string) error {
-	values := r.Header["Origin"]
+	return checkOriginValues(r.Header["Origin"], r.Host, allowed)
+}
+
+func checkOriginValues(values []string, host string, allowed []string) error {
 	if len(values) == 0 {
 		return nil
 	}
@@ -40,7 +43,7 @@ func CheckOrigin(r *http.Request, allowed []string) error {
 	if err != nil || !isPlainOrigin(u) {
 		return fmt.Errorf("websocket: origin %q is not a scheme and a host", origin)
 	}
-	if strings.EqualFold(u.Host, r.Host) {
+	if strings.EqualFold(u.Host, host) {
 		return nil
 	}
 	for _, pattern := range allowed {

@@ -147,6 +147,10 @@ func joined(first, q *queue) *queue {
 // frame adds a frame: its payload copied, and masked if this is a client. A large
 // payload of a server is not copied but shared, when shared says that it may be.
 func (q *queue) frame(h header, payload []byte, roomy int, shared bool) {
+	if h.old {
+		q.frame76(h.op, payload, roomy)
+		return
+	}
 	h.fin, h.length = !h.more, int64(len(payload))
 	q.frames++
 	if shared && !h.masked && len(payload) >= vectorFromBytes {
@@ -194,7 +198,7 @@ type outbound struct {
 // wrapping [net.ErrClosed]. It may be called concurrently. Whether text is UTF-8
 // is not checked: the peer does that.
 func (c *Conn) Send(m Message) error {
-	if err := checkType(m.Type); err != nil {
+	if err := c.checkMessage(m.Type, m.Data); err != nil {
 		return err
 	}
 	h := header{op: opcode(m.Type)}
@@ -232,7 +236,7 @@ func (c *Conn) queue(h header, payload []byte) error {
 
 // SendPrepared is [Conn.Send] for a message that was framed once for many.
 func (c *Conn) SendPrepared(p *Prepared) error {
-	if err := checkType(p.Type()); err != nil {
+	if err := c.checkMessage(p.Type(), p.payload()); err != nil {
 		return err
 	}
 	return c.tooSlow(c.queuePrepared(p))
@@ -242,7 +246,7 @@ func (c *Conn) queuePrepared(p *Prepared) error {
 	if c.deflate != nil && c.deflate.suits(p) {
 		return c.queueCompressed(p)
 	}
-	if c.client {
+	if c.client || c.version == hixie76 {
 		return c.queue(header{op: p.op}, p.payload())
 	}
 	c.mu.Lock()
@@ -266,6 +270,7 @@ func (c *Conn) sendLarge(h header, payload []byte) {
 	}
 	c.out.turn = true
 	c.mu.Unlock()
+	h.old = c.version == hixie76
 	q.frame(h, payload, 0, true)
 	err := c.writeSome(q)
 	if err != nil {
@@ -324,6 +329,7 @@ func (c *Conn) put(h header, payload []byte) {
 	if c.client {
 		h.masked, h.key = true, newMaskKey()
 	}
+	h.old = c.version == hixie76
 	roomy := 0
 	if c.out.corked || c.out.offering {
 		roomy = corkBytes

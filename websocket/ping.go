@@ -36,6 +36,9 @@ func (c *Conn) Ping(ctx context.Context) error {
 // writePing numbers pings in the order in which they leave: the pong of one
 // answers those before it.
 func (c *Conn) writePing(ctx context.Context) (waiter pingWaiter, err error) {
+	if c.version == hixie76 {
+		return waiter, errNoPings
+	}
 	if err := c.beginWrite(ctx, false); err != nil {
 		return waiter, err
 	}
@@ -94,6 +97,9 @@ func (c *Conn) pongArrived(payload []byte) {
 func (c *Conn) SendPing(payload []byte) error {
 	if len(payload) > maxControlBytes {
 		return fmt.Errorf("websocket: a ping has %d bytes at most", maxControlBytes)
+	}
+	if c.version == hixie76 {
+		return errNoPings
 	}
 	return c.enqueue(header{op: opPing}, payload)
 }

@@ -14,7 +14,8 @@ import (
 // Frames and bytes are added up once per read and once per write, so a snapshot
 // may lag behind by a batch.
 type Stats struct {
-	opened, open        atomic.Int64
+	opened              [versions]atomic.Int64
+	open                atomic.Int64
 	framesIn, bytesIn   atomic.Int64
 	framesOut, bytesOut atomic.Int64
 	messagesIn          atomic.Int64
@@ -38,6 +39,10 @@ type Snapshot struct {
 	// "protocol", "utf8" and "deflate" for peers that broke a rule, "network" for
 	// connections lost.
 	Drops map[string]int64
+
+	// Versions counts connections since the beginning by the version of the protocol,
+	// as [Conn.Version] names it.
+	Versions map[string]int64
 
 	// Closed counts connections by the status they ended with: the peer's, or
 	// ours if the peer's close frame did not come first; 1006 without any.
@@ -80,10 +85,16 @@ var reasonNames = [reasons]string{
 // Snapshot returns what has been counted.
 func (s *Stats) Snapshot() Snapshot {
 	snap := Snapshot{
-		Opened: s.opened.Load(), Open: s.open.Load(),
+		Open:     s.open.Load(),
 		FramesIn: s.framesIn.Load(), FramesOut: s.framesOut.Load(), MessagesIn: s.messagesIn.Load(),
 		BytesIn: s.bytesIn.Load(), BytesOut: s.bytesOut.Load(),
-		Drops: make(map[string]int64), Closed: make(map[StatusCode]int64),
+		Drops: make(map[string]int64), Closed: make(map[StatusCode]int64), Versions: make(map[string]int64),
+	}
+	for v := range s.opened {
+		if n := s.opened[v].Load(); n > 0 {
+			snap.Versions[versionNames[v]] = n
+			snap.Opened += n
+		}
 	}
 	for r := range s.drops {
 		if n := s.drops[r].Load(); n > 0 {
@@ -111,9 +122,9 @@ func (s *Stats) drop(r reason) {
 	}
 }
 
-func (s *Stats) connOpened() {
+func (s *Stats) connOpened(v version) {
 	if s != nil {
-		s.opened.Add(1)
+		s.opened[v].Add(1)
 		s.open.Add(1)
 	}
 }

@@ -150,7 +150,7 @@ type messageWriter struct {
 // nothing but the rest of the message could follow. It is the way to break a message off,
 // for Close would make the peer take what has left for the whole.
 func (c *Conn) Writer(ctx context.Context, t MessageType) (io.WriteCloser, error) {
-	if err := checkType(t); err != nil {
+	if err := c.checkMessage(t, nil); err != nil {
 		return nil, err
 	}
 	if err := c.ended(); err != nil {
@@ -172,6 +172,9 @@ func (w *messageWriter) Write(p []byte) (n int, err error) {
 // add takes some of p. What is full leaves when more comes, and what is long at once: in
 // pieces, between which pongs can pass.
 func (w *messageWriter) add(p []byte) (int, error) {
+	if w.c.version == hixie76 {
+		return w.gather76(p)
+	}
 	if w.gathered() == composeBytes {
 		if err := w.fragment(w.buf.b); err != nil {
 			return 0, err

@@ -32,7 +32,7 @@ const (
 // WriteTimeout closes the connection as well. After Close it returns an error
 // wrapping [net.ErrClosed].
 func (c *Conn) Write(ctx context.Context, m Message) error {
-	if err := checkType(m.Type); err != nil {
+	if err := c.checkMessage(m.Type, m.Data); err != nil {
 		return err
 	}
 	h := header{op: opcode(m.Type)}
@@ -62,6 +62,7 @@ func (c *Conn) writeFrame(ctx context.Context, h header, payload []byte) error {
 			return c.endWrite(q, c.writeBlocks(ctx, q, mark, h, payload))
 		}
 	}
+	h.old = c.version == hixie76
 	q.frame(h, payload, 0, true)
 	return c.endWrite(q, c.writeAll(ctx, q, mark))
 }
@@ -92,7 +93,7 @@ func (c *Conn) writeBlocks(ctx context.Context, q *queue, mark int, h header, pa
 // left, the connection is closed.
 func (c *Conn) WriteBatch(ctx context.Context, batch []*Prepared) error {
 	for _, p := range batch {
-		if err := checkType(p.Type()); err != nil {
+		if err := c.checkMessage(p.Type(), p.payload()); err != nil {
 			return err
 		}
 	}
@@ -107,19 +108,26 @@ func (c *Conn) WriteBatch(ctx context.Context, batch []*Prepared) error {
 	}
 	q, mark := c.takeWaiting()
 	for _, p := range batch {
-		if !c.client {
+		switch {
+		case c.client:
+			q.frame(header{op: p.op, masked: true, key: newMaskKey()}, p.payload(), 0, false)
+		case c.version == hixie76:
+			q.frame(header{op: p.op, old: true}, p.payload(), 0, false)
+		default:
 			q.share(p.frame)
 			q.frames++
-			continue
 		}
-		q.frame(header{op: p.op, masked: true, key: newMaskKey()}, p.payload(), 0, false)
 	}
 	return c.endWrite(q, c.writeAll(ctx, q, mark))
 }
 
-func checkType(t MessageType) error {
+// checkMessage tells why a message cannot be sent.
+func (c *Conn) checkMessage(t MessageType, data []byte) error {
 	if t != Text && t != Binary {
 		return fmt.Errorf("websocket: a message cannot be of %v", t)
+	}
+	if c.version == hixie76 {
+		return check76(t, data)
 	}
 	return nil
 }
