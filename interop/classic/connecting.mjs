@@ -144,8 +144,7 @@ export const connecting = [
     name: 'pages of an origin that may come connect, with cookies; pages of another do not',
     where: 'node',
     async run(w) {
-      const server = await w.serve({ args: ['--origin', 'http://pages.example'] })
-      const page = await w.page({ url: 'http://pages.example/' })
+      const { abroad: page, server } = w
       const value = w.name('cookie')
       const c = await w.connect({ at: server, page, qs: { cookie: value } })
       w.equal(c.transport.name, w.transport, 'transport')

@@ -10,15 +10,18 @@ export class Host {
   #running = new Map() // key → what runs
   #keys = 0
 
-  #keep(what) {
+  /** keep keeps what stop will stop, and returns its key. */
+  keep(what) {
     this.#running.set(++this.#keys, what)
     return this.#keys
   }
 
+  get(key) { return this.#running.get(key) }
+
   /** start starts a testserver. */
   async start(options) {
     const server = await startTestserver(options)
-    return { key: this.#keep(server), url: server.url, host: server.host }
+    return { key: this.keep(server), url: server.url, host: server.host }
   }
 
   /** kill ends a testserver without a word to anyone. */
@@ -32,12 +35,12 @@ export class Host {
   async wire({ target }) {
     const wire = new Wire(Number(new URL(target).port))
     await wire.start()
-    return { key: this.#keep(wire), url: wire.url }
+    return { key: this.keep(wire), url: wire.url }
   }
 
   /** turn does something to a wire: cut, down, up, mute. */
   async turn({ key, how }) {
-    this.#running.get(key)[how]()
+    this.get(key)[how]()
   }
 
   /** blocks is a proxy that answers requests whose url contains the words with 404, and passes on all others. With
@@ -52,7 +55,7 @@ export class Host {
       proxy.close(resolve)
       proxy.closeAllConnections()
     })
-    return { key: this.#keep({ stop }), url: `http://127.0.0.1:${proxy.address().port}` }
+    return { key: this.keep({ stop }), url: `http://127.0.0.1:${proxy.address().port}` }
   }
 
   /** stop ends what start, wire or blocks started; a testserver says goodbye. */
@@ -81,14 +84,13 @@ function forward(target, request, response) {
 }
 
 /** Wire passes connections on to a port of 127.0.0.1. */
-class Wire {
-  #port
+export class Wire {
   #server
   #pairs = new Set()
   #state = 'up'
 
   constructor(port) {
-    this.#port = port
+    this.port = port // read for each new connection
   }
 
   async start() {
@@ -100,12 +102,12 @@ class Wire {
   #pass(client) {
     client.on('error', () => {})
     if (this.#state === 'down') return reset(client)
-    const pair = this.#state === 'mute' ? [client] : [client, createConnection(this.#port, '127.0.0.1')]
+    const pair = this.#state === 'mute' ? [client] : [client, createConnection(this.port, '127.0.0.1')]
     this.#pairs.add(pair)
     client.on('close', () => this.#pairs.delete(pair))
     if (pair.length === 1) return
     for (const [from, to] of [pair, [...pair].reverse()]) {
-      const pass = fn => data => this.#state === 'mute' || pair.cut || fn(data)
+      const pass = fn => data => pair.dead || fn(data)
       from.on('data', pass(data => to.write(data)))
       from.on('end', pass(() => to.end()))
       from.on('error', pass(() => to.destroy()))
@@ -121,7 +123,7 @@ class Wire {
   /** leave resets them for the client only: the server is left with what is dead. */
   leave() {
     for (const pair of this.#pairs) {
-      pair.cut = true
+      pair.dead = true
       reset(pair[0])
     }
   }
@@ -134,8 +136,11 @@ class Wire {
 
   up() { this.#state = 'up' }
 
-  /** mute keeps the connections and lets nothing pass, not even their ends. */
-  mute() { this.#state = 'mute' }
+  /** mute keeps the connections and lets nothing pass any more, not even their ends, nor over new ones until up. */
+  mute() {
+    this.#state = 'mute'
+    for (const pair of this.#pairs) pair.dead = true
+  }
 
   async stop() {
     const closed = new Promise(resolve => this.#server.close(resolve))

@@ -38,7 +38,7 @@ export const persistent = [
   {
     name: 'a connection without hubs that is cut comes back, misses nothing and is still in its groups',
     async run(w) {
-      w.$.signalR.transports.longPolling.reconnectDelay = 20
+      w.hasty(w.abroad)
       const wire = await w.wire()
       const [ann, ben] = [w.raw({ at: wire }), w.raw()]
       const [annHears, benHears] = [ann, ben].map(c => w.received(c))

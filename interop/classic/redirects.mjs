@@ -38,7 +38,7 @@ export const redirects = [
     name: 'a redirected connection comes back where it was',
     since: 2.4,
     async run(w) {
-      w.$.signalR.transports.longPolling.reconnectDelay = 20
+      w.hasty(w.abroad)
       const wire = await w.wire()
       const c = w.hubs({ at: wire, path: '/classic/moved' })
       c.mayComplain = true

@@ -4,14 +4,9 @@ const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from
 
 const numbers = inbox => inbox.items.map(([n]) => n)
 
-/** soon makes a client's long polls come back as soon as the other transports do; its default is 3 s. */
-function soon(w) {
-  w.$.signalR.transports.longPolling.reconnectDelay = 20
-}
-
-/** lost is a connection over a wire, which has been in a group and may complain. */
+/** wired is a connection over a wire, which has been in a group and may complain. */
 async function wired(w, { path, ...options } = {}) {
-  soon(w)
+  w.hasty(w.abroad)
   const wire = await w.wire(options.server)
   const c = await w.connect({ at: wire, path })
   c.mayComplain = true
@@ -48,7 +43,7 @@ export const returns = [
     where: 'node',
     async run(w) {
       const wire = await w.wire()
-      const page = await w.page()
+      const page = await w.page({ url: wire.url + '/' })
       const c = w.hubs({ at: wire, page })
       c.mayComplain = true
       delete c.reconnectDelay
@@ -180,10 +175,38 @@ export const returns = [
     },
   },
   {
+    name: 'polls that end with nothing, and pauses between them, lose nothing',
+    transports: ['longPolling'],
+    async run(w) {
+      const c = await w.connect({ path: '/classic/polled' })
+      const other = await w.connect({ path: '/classic/polled' })
+      const drops = w.heard(c, 'drop')
+      const room = w.name()
+      await w.call(c, 'join', room)
+      const before = c.said.length
+      await w.call(other, 'later', 1500)
+      const polls = c.said.slice(before).filter(line => /Long poll complete/.test(line)).length
+      if (polls < 2 || polls > 6) throw new Error(`${polls} polls of 350 ms in 1.5 s`)
+      await w.call(other, 'drizzle', room, 1, 100, 5)
+      await drops.counts(100)
+      w.equal(numbers(drops), range(1, 100), 'numbers')
+      w.equal(c.states.items, ['connecting', 'connected'], 'states')
+    },
+  },
+  {
+    name: 'without keep-alive a quiet connection stays as it is, too',
+    async run(w) {
+      const c = await w.connect({ path: '/classic/mute' })
+      w.equal(c._.keepAliveData.activated, false, 'keep-alive')
+      await w.call(c, 'later', 1000)
+      w.equal(c.states.items, ['connecting', 'connected'], 'states')
+    },
+  },
+  {
     name: 'a client comes back to a server that was killed and started again: the same id, its groups by the token',
     where: 'node',
     async run(w) {
-      soon(w)
+      w.hasty(w.abroad)
       const key = ['--key', 'a key of both servers']
       const first = await w.serve({ args: key })
       const c = w.hubs({ at: first, names: ['judgeHub', 'sideHub'] })
@@ -217,7 +240,7 @@ export const returns = [
     name: 'a client comes back after a server has said goodbye',
     where: 'node',
     async run(w) {
-      soon(w)
+      w.hasty(w.abroad)
       const key = ['--key', 'a key of both servers']
       const first = await w.serve({ args: key })
       const c = await w.connect({ at: first })
@@ -238,7 +261,7 @@ export const returns = [
     name: 'a client whose token another server has not made is not let in',
     where: 'node',
     async run(w) {
-      soon(w)
+      w.hasty(w.abroad)
       const first = await w.serve({ args: ['--key', 'one key'] })
       const c = await w.connect({ at: first, path: '/classic/brief' })
       c.mayComplain = true

@@ -12,7 +12,8 @@ export function fits({ since = 0, until = Infinity, transports, where }, cell) {
 /**
  * play runs a scenario in a cell and cleans up after it.
  *
- *   cell     {version, since, transport, where} of the matrix and {$, window} of the page; in Node, also openPage(url, options)
+ *   cell     {version, since, transport, where} of the matrix; {$, window} of a page of the server's, and as abroad of one whose
+ *            origin is that of all other servers; in Node, also openPage(url, options)
  *   server   {url} of a testserver
  *   host     starts what runs beside: see Host
  */
@@ -62,8 +63,8 @@ class World {
 
   /** serve starts a testserver of the scenario's own: {key, url, host, stop, kill}. */
   async serve({ args = [], ...options } = {}) {
-    const origins = this.where === 'browser' ? ['--origin', location.origin] : []
-    const server = await this.#host.start({ args: [...origins, ...args], ...options })
+    const server = await this.#host.start({ args: ['--origin', this.abroad.window.location.origin, ...args], ...options })
+    server.page = this.abroad
     server.stop = () => this.#host.stop(server.key)
     server.kill = () => this.#host.kill(server.key)
     this.later(server.stop)
@@ -73,6 +74,7 @@ class World {
   /** wire is a way to a server that can be cut: cut, leave, down, up, mute. */
   async wire(target = this.server) {
     const wire = await this.#host.wire({ target: target.url })
+    wire.page = this.abroad
     for (const how of ['cut', 'leave', 'down', 'up', 'mute']) wire[how] = () => this.#host.turn({ key: wire.key, how })
     this.later(() => this.#host.stop(wire.key))
     return wire
@@ -81,6 +83,7 @@ class World {
   /** blocks is a proxy that lets nothing pass whose url has these words; null stands for WebSockets. */
   async blocks(words, target = this.server) {
     const proxy = await this.#host.blocks({ target: target.url, words })
+    proxy.page = this.abroad
     this.later(() => this.#host.stop(proxy.key))
     return proxy
   }
@@ -94,7 +97,7 @@ class World {
 
   /** hubs is a connection that is stopped with the scenario: to the hubs at path, with proxies of those of them whose names
       are given, each of which has a callback and so hears its hub. The first is connection.hub. */
-  hubs({ at = this.server, path = '/classic', page = this, names = ['judgeHub'], ...options } = {}) {
+  hubs({ at = this.server, path = '/classic', page = at.page ?? this, names = ['judgeHub'], ...options } = {}) {
     const connection = this.watched(page.$.hubConnection(at.url + path, { useDefaultPath: false, ...options }))
     for (const name of names) connection.createHubProxy(name).on('welcome', () => {})
     connection.hub = connection.proxies[names[0]?.toLowerCase()]
@@ -102,7 +105,7 @@ class World {
   }
 
   /** raw is a connection without hubs. */
-  raw({ at = this.server, path = '/classic-raw', page = this, qs } = {}) {
+  raw({ at = this.server, path = '/classic-raw', page = at.page ?? this, qs } = {}) {
     return this.watched(page.$.connection(at.url + path, qs))
   }
 
@@ -131,6 +134,11 @@ class World {
   /** connect is a started connection with the options of hubs, and of start as far as it is not the cell's. */
   connect({ start, ...options } = {}) {
     return this.start(this.hubs(options), start)
+  }
+
+  /** hasty makes long polls come back as soon as the other transports do; the client's default is 3 s. */
+  hasty(...pages) {
+    for (const { $ } of pages) $.signalR.transports.longPolling.reconnectDelay = 20
   }
 
   /** call resolves with the result of a hub's method. */
