@@ -64,7 +64,7 @@ func (e *endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		Protocol:   protocol{},
 		Welcome:    appendOpen(nil, l.session.ID(), ""),
 		Refusal:    refusal,
-		PingPipe:   true,
+		PingPipe:   pipe.Pings(),
 		CallPrefix: "s",
 	})
 	pipe.Start(l)

@@ -28,6 +28,10 @@ type Options struct {
 	WriteTimeout time.Duration
 	// CloseTimeout bounds a goodbye. Zero means 5 seconds.
 	CloseTimeout time.Duration
+	// LegacyDrafts has the WebSocket speak versions of its protocol that came before
+	// RFC 6455 as well, one of which endangers those who use it: read there, and
+	// set it to a &websocket.LegacyDrafts{}. Nil means that only RFC 6455 is spoken.
+	LegacyDrafts *transport.LegacyDrafts
 	// PollWait is how long a poll waits for a message. Zero means 25 seconds.
 	PollWait time.Duration
 	// PollIdle ends a polling connection when so long no poll came. Zero means
@@ -55,6 +59,7 @@ func Handler(hub *parley.Hub, o *Options) http.Handler {
 		MaxMessageBytes:   o.MaxMessageBytes,
 		WriteTimeout:      o.WriteTimeout,
 		CloseTimeout:      o.CloseTimeout,
+		LegacyDrafts:      o.LegacyDrafts,
 	}
 	e.sockets = transport.NewAcceptor(&e.http)
 	if e.o.PollIdle == 0 {

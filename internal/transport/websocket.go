@@ -33,6 +33,10 @@ type Options struct {
 	// reason.
 	BareRefusals bool
 
+	// LegacyDrafts has WebSockets speak drafts of the protocol as well; nil means
+	// that they do not. A pipe over draft 76 has no pings and carries text.
+	LegacyDrafts *LegacyDrafts
+
 	// CompressFromBytes compresses the messages of a WebSocket from this length
 	// on, each by itself (RFC 7692), if the peer agrees. Zero means never.
 	CompressFromBytes int
@@ -44,6 +48,9 @@ type Options struct {
 	// clients insist on, and opens it with one line of a comment.
 	EventCRLF bool
 }
+
+// LegacyDrafts is the engine's.
+type LegacyDrafts = websocket.LegacyDrafts
 
 func (o *Options) maxMessage() int64 { return orDefault(o.MaxMessageBytes, 64<<10) }
 
@@ -135,6 +142,7 @@ func (o *Options) handler() *websocket.Handler {
 		InsecureAnyOrigin: o.InsecureAnyOrigin,
 		Limits:            o.limits(o.maxMessage()),
 		BareRefusals:      o.BareRefusals,
+		LegacyDrafts:      o.LegacyDrafts,
 	}
 	if o.CompressFromBytes > 0 {
 		a.Compression = &websocket.Compression{Threshold: o.CompressFromBytes}
@@ -319,7 +327,10 @@ func (p *WebSocket) flush() {
 	batch := batches.Get().(*[]*wire.Encoded)
 	*batch = rcv.Take((*batch)[:0])
 	for _, e := range *batch {
-		if p.send(e) != nil {
+		if err := p.send(e); err != nil {
+			if errors.Is(err, errors.ErrUnsupported) { // by draft 76, and nothing may be missing
+				p.conn.Close(websocket.StatusUnsupportedData, "")
+			}
 			break // the engine tells why
 		}
 	}
@@ -363,8 +374,11 @@ func (p *WebSocket) Ping() bool {
 	if !p.pinging && p.rcv != nil && !p.ended {
 		p.pinging = p.conn.SendPing(nil) == nil
 	}
-	return true
+	return p.Pings()
 }
+
+// Pings tells whether the transport has pings: draft 76 has none.
+func (p *WebSocket) Pings() bool { return p.conn.Version() != "hixie-76" }
 
 func (p *WebSocket) pong() {
 	p.mu.Lock()
