@@ -18,9 +18,12 @@ PYTHON := .tools/python/installed
 # And for Maven.
 JAVA := interop/java/target/installed
 
+# And clients from Debian's packages: one is compiled here.
+DEBIAN := .tools/debian/Client.exe
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check test-go test-node test-browser test-autobahn autobahn test-peers peers test-clients interop-all soak lint bench fuzz fmt
+.PHONY: help demo test check test-go test-node test-browser test-autobahn autobahn test-peers peers test-debian test-clients interop-all soak lint bench fuzz fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +33,7 @@ demo: ## Start the demo server on 127.0.0.1:8080 (ARGS="--listen host:port" for 
 	go build -o bin/parley ./cmd/parley
 	@exec bin/parley demo $(ARGS)
 
-test: check test-go test-node test-browser test-autobahn test-peers test-clients ## Run every test, stopping at the first that fails
+test: check test-go test-node test-browser test-autobahn test-peers test-debian test-clients ## Run every test, stopping at the first that fails
 
 check: ## Check formatting and run go vet
 	@scripts/formatted
@@ -57,6 +60,9 @@ test-peers: $(CLIENTS) ## Talk to other WebSocket implementations, 300 messages 
 
 peers: $(CLIENTS) $(PYTHON) ## The same with 10,000 messages each, and with the implementations in Go
 	@scripts/peers all
+
+test-debian: ## Talk to WebSocket clients from Debian: Perl's by drafts 76, 8 and 13, Mono's (left out as above)
+	@scripts/unless-offline $(DEBIAN) "the clients from Debian" go run -race ./interop/debian $(DEBIAN)
 
 test-clients: $(CLIENTS) ## Run the SignalR and Socket.IO clients that are not from npm against a hub (left out as above)
 	@scripts/unless-offline $(PYTHON) "the clients in Python" scripts/signalr-clients python
@@ -88,6 +94,9 @@ $(CLIENTS): interop/package.json interop/package-lock.json
 
 $(PYTHON): interop/requirements.txt scripts/python
 	@scripts/python $@
+
+$(DEBIAN): interop/debian/Client.cs scripts/debian
+	@scripts/debian $@
 
 $(JAVA): interop/java/pom.xml scripts/java
 	@scripts/java $@
