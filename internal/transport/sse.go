@@ -14,13 +14,43 @@ import (
 // it calls Serve.
 type EventStream struct {
 	requests
-	o       Options // fixed after construction
-	pinging bool    // guarded by mu: a comment is to be written
+	form    *StreamForm   // fixed after construction
+	timeout time.Duration // likewise: of a write
+	pinging bool          // guarded by mu: a ping is to be written
 }
 
-// NewEventStream makes a pipe under rcv.
+// StreamForm is how an [EventStream] is written. It does not change any more once
+// it is in use, and may be shared.
+type StreamForm struct {
+	// Name is the transport's name; empty means "sse".
+	Name   string
+	Header http.Header
+	// Opening is what comes first. Nothing more than the header is sent when it is
+	// empty.
+	Opening []byte
+	// Ping keeps the way open; empty for none.
+	Ping []byte
+	// Frame writes a message. The result is kept with the message.
+	Frame func(e *wire.Encoded) []byte
+	// Once ends the stream with the first batch: it is a poll that is held.
+	Once bool
+}
+
+// NewEventStream makes a pipe of events under rcv.
 func NewEventStream(rcv wire.Receiver, o *Options) *EventStream {
-	return &EventStream{requests: newRequests(rcv), o: *o}
+	form := &StreamForm{Header: o.EventHeader, Opening: comment, Ping: comment, Frame: event}
+	if o.EventCRLF {
+		form.Opening, form.Frame = commentCRLF, eventCRLF
+	}
+	if form.Header == nil {
+		form.Header = eventHeader()
+	}
+	return NewStream(rcv, o, form)
+}
+
+// NewStream makes a pipe under rcv whose messages are written otherwise.
+func NewStream(rcv wire.Receiver, o *Options, form *StreamForm) *EventStream {
+	return &EventStream{requests: newRequests(rcv), form: form, timeout: o.writeTimeout()}
 }
 
 // Serve answers the GET: it writes until the pipe has ended. A client that
@@ -31,17 +61,14 @@ func (p *EventStream) Serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer p.running.Done()
-	for name, values := range p.header() {
+	for name, values := range p.form.Header {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(http.StatusOK)
 	p.end(p.write(w, r.Context().Done()))
 }
 
-func (p *EventStream) header() http.Header {
-	if p.o.EventHeader != nil {
-		return p.o.EventHeader
-	}
+func eventHeader() http.Header {
 	return http.Header{
 		"Content-Type":      {"text/event-stream"},
 		"Cache-Control":     {"no-cache, no-store, no-transform"},
@@ -51,21 +78,19 @@ func (p *EventStream) header() http.Header {
 
 // write writes what can be taken, each batch with one flush.
 func (p *EventStream) write(w http.ResponseWriter, hungUp <-chan struct{}) error {
-	out := &response{w: w, rc: http.NewResponseController(w), timeout: p.o.writeTimeout()}
-	opening, frame := comment, event
-	if p.o.EventCRLF {
-		opening, frame = commentCRLF, eventCRLF
-	}
-	out.write(opening) // the first bytes tell the client that it is connected
+	out := &response{w: w, rc: http.NewResponseController(w), timeout: p.timeout}
+	out.write(p.form.Opening) // the first bytes tell the client that it is connected
+	frame := func(e *wire.Encoded) any { return p.form.Frame(e) }
 	var batch []*wire.Encoded
 	for {
 		ping, last := p.asked()
 		if ping {
-			out.write(comment)
+			out.write(p.form.Ping)
 		}
 		batch = p.rcv.Take(batch[:0])
 		for _, e := range batch {
 			out.write(e.Framed(wire.EventStreamForm, frame).([]byte))
+			last = last || p.form.Once
 		}
 		clear(batch)
 		if err := out.flush(); err != nil || last {
@@ -99,9 +124,9 @@ func (p *EventStream) asked() (ping, last bool) {
 // event frames a message as an event of the default type. Every line of it
 // becomes a line of the event, as carriage returns and line feeds end one
 // (§9.2.6).
-func event(e *wire.Encoded) any { return frameEvent(e.Data, "\n") }
+func event(e *wire.Encoded) []byte { return frameEvent(e.Data, "\n") }
 
-func eventCRLF(e *wire.Encoded) any { return frameEvent(e.Data, "\r\n") }
+func eventCRLF(e *wire.Encoded) []byte { return frameEvent(e.Data, "\r\n") }
 
 func frameEvent(rest []byte, newline string) []byte {
 	framed := make([]byte, 0, len(rest)+16)
@@ -166,11 +191,19 @@ func (o *response) failed() error {
 }
 
 // Transport implements [wire.Pipe].
-func (p *EventStream) Transport() string { return "sse" }
+func (p *EventStream) Transport() string {
+	if p.form.Name == "" {
+		return "sse"
+	}
+	return p.form.Name
+}
 
 // Ping implements [wire.Pipe]: it writes a comment, which nobody answers, but
 // which shows whether the way is open.
 func (p *EventStream) Ping() bool {
+	if len(p.form.Ping) == 0 {
+		return false
+	}
 	p.mu.Lock()
 	p.pinging = true
 	p.mu.Unlock()

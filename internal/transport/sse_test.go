@@ -26,7 +26,7 @@ func TestEventFrames(t *testing.T) {
 		"a\n":            "data: a\ndata: \n\n",
 		" : x":           "data:  : x\n\n",
 	} {
-		if got := string(event(&wire.Encoded{Data: []byte(in)}).([]byte)); got != want {
+		if got := string(event(&wire.Encoded{Data: []byte(in)})); got != want {
 			t.Errorf("event(%q): got %q, want %q", in, got, want)
 		}
 	}
@@ -36,7 +36,7 @@ func FuzzEvent(f *testing.F) {
 	f.Add([]byte("a\r\nb\rc\n"))
 	f.Add([]byte("data: \n\n: x"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		framed := event(&wire.Encoded{Data: data}).([]byte)
+		framed := event(&wire.Encoded{Data: data})
 		got, err := readEvent(bufio.NewReader(bytes.NewReader(framed)))
 		want := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(data))
 		if err != nil || string(got) != want {
@@ -48,8 +48,9 @@ func FuzzEvent(f *testing.F) {
 // TestBroadcastIsFramedOnce: connections that share a message share its frame.
 func TestBroadcastIsFramedOnce(t *testing.T) {
 	e := &wire.Encoded{Data: []byte("hi")}
-	first := e.Framed(wire.EventStreamForm, event).([]byte)
-	second := e.Framed(wire.EventStreamForm, event).([]byte)
+	build := func(e *wire.Encoded) any { return event(e) }
+	first := e.Framed(wire.EventStreamForm, build).([]byte)
+	second := e.Framed(wire.EventStreamForm, build).([]byte)
 	if &first[0] != &second[0] {
 		t.Error("two connections framed one message twice")
 	}
