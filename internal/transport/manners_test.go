@@ -156,7 +156,7 @@ func TestEventStreamWithCRLF(t *testing.T) {
 		"a\nb\r\nc":  "data: a\r\ndata: b\r\ndata: c\r\n\r\n",
 		"a\rb\x1e\n": "data: a\r\ndata: b\x1e\r\ndata: \r\n\r\n",
 	} {
-		if got := string(eventCRLF(&wire.Encoded{Data: []byte(in)}).([]byte)); got != want {
+		if got := string(eventCRLF(&wire.Encoded{Data: []byte(in)})); got != want {
 			t.Errorf("eventCRLF(%q): got %q, want %q", in, got, want)
 		}
 	}
