@@ -66,7 +66,7 @@ func (p hubProtocol) appendCall(dst []byte, m *wire.Message) []byte {
 }
 
 func (p hubProtocol) appendResult(dst []byte, m *wire.Message) []byte {
-	dst = appendState(append(dst, '{'), m)
+	dst = appendState(append(appendSocket(dst, m), '{'), m)
 	if m.Err == nil {
 		dst = appendReturned(dst, m.Args.Values)
 	}
@@ -107,7 +107,7 @@ func (p hubProtocol) appendError(dst []byte, m *wire.Message) []byte {
 // appendProgress has an I that no call has: clients too old for progress look it
 // up in vain.
 func appendProgress(dst []byte, m *wire.Message) []byte {
-	dst = appendState(append(dst, '{'), m)
+	dst = appendState(append(appendSocket(dst, m), '{'), m)
 	dst = rawjson.AppendString(append(dst, `"I":`...), "P|"+m.ID)
 	dst = rawjson.AppendString(append(dst, `,"P":{"I":`...), m.ID)
 	dst = append(append(dst, `,"D":`...), m.Args.Values[0]...)

@@ -23,6 +23,7 @@ type Bag struct {
 	hub, method string // what was called, in the caller's words
 	sent        []byte // an object, or nil
 	deaf        bool   // nobody is told what is set
+	socket      uint32 // number of the WebSocket by which the call came; 0: by a POST
 
 	// guarded by mu
 	mu  sync.Mutex

@@ -1,0 +1,100 @@
+package classic
+
+import "time"
+
+// now is the time on the endpoint's clock.
+func (e *endpoint) now() time.Duration { return time.Since(e.began) }
+
+const never = time.Duration(1 << 62)
+
+// setClock sets the connection's one timer to what comes next. The caller holds mu.
+func (c *connection) setClock() {
+	e := c.endpoint
+	if next := c.next(); next < never && c.phase < closing {
+		e.wheel.Reset(&c.timer, next-e.now())
+	}
+}
+
+// next is when there is something to be done.
+func (c *connection) next() time.Duration {
+	o := &c.endpoint.o
+	at := never
+	if oldest, any := c.log.Oldest(); any {
+		at = oldest.at + o.memory()
+	}
+	l := c.leg
+	if l == nil {
+		return min(at, c.since+c.patience())
+	}
+	if o.KeepAlive > 0 {
+		at = min(at, l.wrote+o.KeepAlive)
+	}
+	if l.bounded() {
+		at = min(at, l.began+o.ConnectionTimeout)
+	}
+	if c.phase == made {
+		at = min(at, l.began+o.TransportConnectTimeout)
+	}
+	return at
+}
+
+// patience is how long a client may be away.
+func (c *connection) patience() time.Duration {
+	o := &c.endpoint.o
+	if c.kind == LongPolling {
+		return o.DisconnectTimeout + max(o.LongPollDelay, silence)
+	}
+	return o.DisconnectTimeout + silence
+}
+
+// bounded tells whether the stream ends after a while, for the client to come back:
+// a poll, or one that would not notice that the client has gone.
+func (l *leg) bounded() bool { return l.kind == LongPolling || l.endpoint.o.KeepAlive < 0 }
+
+// tick runs on the timer wheel.
+func (c *connection) tick() {
+	c.mu.Lock()
+	o, now := &c.endpoint.o, c.endpoint.now()
+	for m, any := c.log.Oldest(); any && now >= m.at+o.memory(); m, any = c.log.Oldest() {
+		c.log.Release(c.log.First())
+	}
+	l := c.leg
+	lost := l == nil && c.phase < closing && now >= c.since+c.patience()
+	begins := l != nil && c.phase == made && now >= l.began+o.TransportConnectTimeout
+	if !lost {
+		l.beat(now)
+		c.setClock()
+	}
+	c.mu.Unlock()
+	if lost {
+		c.finish(errLost)
+	}
+	if begins {
+		c.start()
+	}
+}
+
+// beat does for the stream what is due. The connection's mu is held.
+func (l *leg) beat(now time.Duration) {
+	if l == nil || l.answered {
+		return
+	}
+	o := &l.endpoint.o
+	switch {
+	case l.bounded() && now >= l.began+o.ConnectionTimeout:
+		if l.kind != LongPolling {
+			l.pipe.Close(1000, "")
+			return
+		}
+		l.due = true
+	case o.KeepAlive <= 0 || now < l.wrote+o.KeepAlive:
+		return
+	case l.kind == LongPolling:
+		l.wrote = now
+		l.pipe.Ping()
+		return
+	default:
+		l.wrote, l.alive = now, true
+	}
+	l.pipe.Wake()
+}

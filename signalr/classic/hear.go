@@ -1,0 +1,126 @@
+package classic
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/wire"
+)
+
+// hear takes a message of the client, which l has brought, or a POST when that is
+// nil. The error says that it was none, or for nobody.
+func (c *connection) hear(data []byte, l *leg) error {
+	if !c.ready.Load() { // some clients do not ask for the start
+		c.start()
+	}
+	c.hearing.Lock()
+	defer c.hearing.Unlock()
+	c.hearer = l
+	if c.endpoint.raw != nil {
+		if p := c.find(c.endpoint.raw.name); p != nil {
+			p.session.ReceiveData(data)
+		}
+		return nil
+	}
+	return c.invoke(data, l)
+}
+
+func (c *connection) invoke(data []byte, l *leg) error {
+	socket := uint32(0)
+	if l != nil && l.kind == WebSockets {
+		socket = l.number
+	}
+	in, err := parseInvocation(data)
+	if err != nil {
+		c.answer(&in, err.Error(), socket)
+		return err
+	}
+	p := c.find(in.hub)
+	if p == nil {
+		if p, err = c.visit(in.hub); err != nil {
+			c.answer(&in, unresolvedHub(in.hub), socket)
+			return err
+		}
+	}
+	var m wire.Message
+	hubProtocol{}.message(&in, &m)
+	if bag, ok := m.Aside.(*Bag); ok {
+		bag.socket = socket
+	}
+	p.session.Receive(&m)
+	return nil
+}
+
+var errNoHub = errors.New("the hub does not exist, or is not for this client")
+
+// visit makes a presence at a hub that the client has not subscribed to: JavaScript
+// leaves out those of which it wants no events, and calls them all the same.
+func (c *connection) visit(name string) (*presence, error) {
+	c.mu.Lock()
+	list := c.presences
+	c.mu.Unlock()
+	h := c.endpoint.hubs[strings.ToLower(name)]
+	r := c.request()
+	switch {
+	case h == nil || r == nil:
+		return nil, errNoHub
+	case len(list) >= c.endpoint.o.MaxHubs:
+		return nil, fmt.Errorf("the connection has %d hubs: %w", len(list), errNoHub)
+	case c.endpoint.o.Authorize != nil && c.endpoint.o.Authorize(r, h.name) != nil:
+		return nil, errNoHub
+	}
+	p, err := c.present(h, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	p.quiet = true
+	c.mu.Lock()
+	if c.phase >= closing {
+		c.mu.Unlock()
+		p.session.Closed(parley.ErrClosed)
+		return nil, errNoHub
+	}
+	c.presences = append(c.presences[:len(c.presences):len(c.presences)], p)
+	c.mu.Unlock()
+	p.session.Open(h.opening)
+	return p, nil
+}
+
+// drop forgets a presence that OnConnect has refused to a client that did not ask
+// for it.
+func (c *connection) drop(p *presence) {
+	c.mu.Lock()
+	var rest []*presence
+	for _, other := range c.presences {
+		if other != p {
+			rest = append(rest, other)
+		}
+	}
+	c.presences = rest
+	c.mu.Unlock()
+	c.pauses.Leave(&p.wish, c)
+	p.session.Closed(nil)
+}
+
+const maxSaid = 1000 // answers to calls without a hub that wait to be taken
+
+// answer tells of a call that reaches no session, if an answer is wanted.
+func (c *connection) answer(in *invocation, said string, socket uint32) {
+	if !in.hasID {
+		return
+	}
+	data := appendFailure(nil, in.id, said)
+	c.mu.Lock()
+	full := len(c.said) >= maxSaid
+	if !full {
+		c.said = append(c.said, item{data: data, socket: socket})
+	}
+	c.mu.Unlock()
+	if full {
+		c.close(1013, "too many calls of hubs that do not exist")
+		return
+	}
+	c.wake()
+}
