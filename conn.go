@@ -39,7 +39,8 @@ func (c *Conn) User() string { return c.user }
 
 // Request is the HTTP request that opened the connection, or that has renewed
 // its credentials, without its body and the Sec-WebSocket fields: a copy at
-// each call.
+// each call. Its RemoteAddr is a proxy's if there is one, or, with package forwarded
+// around the endpoints, the client's.
 func (c *Conn) Request() *http.Request { return c.request.Load().request() }
 
 // Transport names the transport of the moment, such as "websocket".

@@ -32,7 +32,7 @@ const modulePath = "github.com/parley-go/parley"
 // --- Rule: imports go down only ------------------------------------------------------------------------
 
 // public is what a program built on Parley may import.
-const public = ". wire wire/wiretest websocket signalr signalr/classic socketio plain parleytest " +
+const public = ". wire wire/wiretest websocket forwarded signalr signalr/classic socketio plain parleytest " +
 	"backplane backplane/backplanetest"
 
 // rooms says which folders of the tree a folder may import, beside itself. A folder belongs to the room
@@ -47,6 +47,7 @@ var rooms = []struct {
 	{"wire", "", true, "a protocol's author needs it and nothing more, so it stands on the standard library alone"},
 	{"wire/wiretest", "wire internal", true, "the kit tests a Protocol or a Pipe without a hub"},
 	{"websocket", "internal", false, "it is useful without the hub and knows neither hubs nor their messages"},
+	{"forwarded", "", true, "it reads headers for any net/http server"},
 	{"internal", "internal", true, "a leaf stands on the standard library and other leaves"},
 	{"internal/msgpack", "wire internal", false, "MessagePack's bytes are a library's business; the mapping of Go types is ours"},
 	{"internal/transport", "websocket wire internal", false, "a transport moves messages and knows no hub and no protocol"},
@@ -155,6 +156,7 @@ var budgets = []struct {
 }{
 	{".", 5800},
 	{"websocket", 8900},
+	{"forwarded", 250},
 	{"wire", 450},
 	{"wire/wiretest", 0},
 	{"internal/transport", 2500},

@@ -193,12 +193,13 @@ func agree(r *http.Request, o *AcceptOptions) (t terms, no *refusal) {
 	return t, nil
 }
 
+// remoteIP is the address of the peer; middleware may have put one without a port there.
 func remoteIP(r *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
+	if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		return ap.Addr().Unmap()
 	}
-	return ap.Addr().Unmap()
+	addr, _ := netip.ParseAddr(r.RemoteAddr) // of a Unix socket there is none
+	return addr.Unmap()
 }
 
 // takeOver returns the connection under r, and what net/http has read from it

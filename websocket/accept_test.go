@@ -347,3 +347,14 @@ func TestEchoOverTLS(t *testing.T) {
 		t.Errorf("Close: %v", err)
 	}
 }
+
+func TestTheAddressThatCounts(t *testing.T) {
+	for given, want := range map[string]string{
+		"192.0.2.1:80": "192.0.2.1", "192.0.2.1": "192.0.2.1", "[2001:db8::1]:80": "2001:db8::1", "2001:db8::1": "2001:db8::1",
+		"[::ffff:192.0.2.1]:80": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "@": "invalid IP", "": "invalid IP",
+	} {
+		if got := remoteIP(&http.Request{RemoteAddr: given}).String(); got != want {
+			t.Errorf("%q: got %s, want %s", given, got, want)
+		}
+	}
+}

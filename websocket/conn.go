@@ -151,7 +151,7 @@ func (c *Conn) Version() string { return versionNames[c.version] }
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
 // RemoteAddr returns the network address of the peer, or of the proxy in front
-// of it.
+// of it. The request's RemoteAddr tells the client's behind package forwarded.
 func (c *Conn) RemoteAddr() net.Addr {
 	if c.link != nil {
 		return c.link.nc.RemoteAddr()

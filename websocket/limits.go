@@ -64,8 +64,9 @@ type Limits struct {
 	CloseTimeout time.Duration
 
 	// ConnsPerAddress limits the connections a server has with one address at a
-	// time (429). The address is the one of the TCP connection: behind a proxy it
-	// is the proxy's for all. Zero means no limit.
+	// time (429). The address is the request's RemoteAddr, with or without a port:
+	// behind a proxy it is the proxy's for all, unless package forwarded is told
+	// whom to believe. Zero means no limit.
 	ConnsPerAddress int
 
 	once   sync.Once

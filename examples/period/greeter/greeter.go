@@ -60,17 +60,16 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // greet says two things to the newcomer, and the first of them to all.
-func (a *App) greet(c *websocket.Conn, _ *http.Request) {
+func (a *App) greet(c *websocket.Conn, r *http.Request) {
 	a.clients.Add(c)
 	a.clients.Broadcast(web.Text("This is for all connected clients..."))
-	c.Send(web.Text("Hello from: " + address(c))) // one that has gone is not missed
+	c.Send(web.Text("Hello from: " + address(r))) // one that has gone is not missed
 }
 
-// address is the client's, without its port.
-func address(c *websocket.Conn) string {
-	addr := c.RemoteAddr().String()
-	if host, _, err := net.SplitHostPort(addr); err == nil {
+// address is the client's, without its port. Behind proxies it takes package forwarded.
+func address(r *http.Request) string {
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		return host
 	}
-	return addr
+	return r.RemoteAddr
 }
