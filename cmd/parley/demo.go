@@ -16,13 +16,16 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/examples/chat"
 	"github.com/parley-go/parley/examples/clock"
 	"github.com/parley-go/parley/examples/paint"
+	"github.com/parley-go/parley/examples/period/gettingstarted"
 	"github.com/parley-go/parley/examples/period/greeter"
 	"github.com/parley-go/parley/examples/period/logpage"
 	"github.com/parley-go/parley/examples/period/webapi"
 	"github.com/parley-go/parley/examples/web"
+	"github.com/parley-go/parley/websocket"
 )
 
 // demo is the command of that name: it serves the sample apps until ctx ends.
@@ -72,13 +75,15 @@ var start embed.FS
 // demoServer puts the site together. npm is the folder of npm packages; empty
 // means that there is none.
 func demoServer(npm string) *site {
+	room, tutorial := chat.New(), gettingstarted.New()
 	s := &site{mux: http.NewServeMux(), apps: []app{
-		chat.New(), clock.New(), paint.New(), &echo{},
-		webapi.New(), greeter.New(nil), logpage.New(nil),
+		room, clock.New(), paint.New(), &echo{},
+		tutorial, webapi.New(), greeter.New(nil), logpage.New(&websocket.AcceptOptions{LegacyDrafts: &websocket.LegacyDrafts{}}),
 	}}
 	for _, a := range s.apps {
 		a.Mount(s.mux, npm)
 	}
+	web.MountSignalR(s.mux, "", "chat", map[string]*parley.Hub{"chat": room.Hub(), gettingstarted.Name: tutorial.Hub()})
 	web.MountShared(s.mux, npm)
 	s.mux.HandleFunc("GET /{$}", startPage)
 	s.mux.Handle("/start/", web.Pages(start))

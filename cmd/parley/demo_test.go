@@ -91,6 +91,7 @@ func TestFixedAddressesAnswer(t *testing.T) {
 		{"/clock/period.html", 200, "<html"},
 		{"/paint/period.html", 200, "<html"},
 		{"/clock/socket.io/1/", 200, ":websocket,xhr-polling"},
+		{"/period/chat/", 200, "<html"},
 		{"/period/webapi/", 200, "<html"},
 		{"/period/greeter/", 200, "<html"},
 		{"/period/log/", 200, "<html"},
@@ -102,6 +103,10 @@ func TestFixedAddressesAnswer(t *testing.T) {
 		{"/web/dialects.js", 200, "export"},
 		{"/healthz", 200, "ok"},
 		{"/echo", 426, ""},
+		{"/signalr/negotiate?clientProtocol=2.1", 200, `"ConnectionToken":`},
+		{"/signalr/hubs", 200, "chatHub"},
+		{"/clock/signalr/negotiate?clientProtocol=2.1", 200, `"Url":"/clock/signalr"`},
+		{"/paint/signalr/hubs", 200, "drawClick"},
 		{"/npm/status", 200, `{"classic":false,"signalr":true,"socketio":true,"socketio09":false}`},
 		{"/npm/signalr.min.js", 200, "/* signalr */"},
 		{"/npm/socket.io-0.9.js", 404, ""},
@@ -122,8 +127,8 @@ func TestFixedAddressesAnswer(t *testing.T) {
 			t.Errorf("GET %s: %d %.80q, want %d with %q", tt.path, status, body, tt.status, tt.has)
 		}
 	}
-	for _, hub := range []string{"", "/clock", "/paint"} {
-		resp, err := http.Post(server+hub+"/hub/signalr/negotiate?negotiateVersion=1", "", nil)
+	for _, hub := range []string{"/hub", "/clock/hub", "/paint/hub", "", "/clock", "/paint"} {
+		resp, err := http.Post(server+hub+"/signalr/negotiate?negotiateVersion=1", "", nil)
 		if err != nil || resp.StatusCode != 200 {
 			t.Errorf("negotiate at %s: %v %v", hub, resp, err)
 		}

@@ -90,7 +90,8 @@ func New() *App {
 func (a *App) Hub() *parley.Hub { return a.hub }
 
 // Mount serves the page at /chat/ and the hub at /hub/plain, /hub/signalr and
-// /socket.io/. See [web.Mount] for modules.
+// /socket.io/. See [web.Mount] for modules. The page's classic SignalR client
+// looks for the hub at /signalr, by the name "chat".
 func (a *App) Mount(mux *http.ServeMux, modules string) {
 	mux.Handle("/chat/", http.StripPrefix("/chat/", web.Pages(page)))
 	web.Mount(mux, "", a.hub, modules)

@@ -58,6 +58,7 @@ func (a *App) Hub() *parley.Hub { return a.hub }
 func (a *App) Mount(mux *http.ServeMux, modules string) {
 	mux.Handle("/clock/", http.StripPrefix("/clock/", web.Pages(page)))
 	web.Mount(mux, "/clock", a.hub, modules)
+	web.MountSignalR(mux, "/clock", "clock", map[string]*parley.Hub{"clock": a.hub})
 }
 
 // Shutdown says goodbye to every page and returns when the clock stands still.

@@ -54,6 +54,7 @@ func (a *App) Hub() *parley.Hub { return a.hub }
 func (a *App) Mount(mux *http.ServeMux, modules string) {
 	mux.Handle("/paint/", http.StripPrefix("/paint/", web.Pages(page)))
 	web.Mount(mux, "/paint", a.hub, modules)
+	web.MountSignalR(mux, "/paint", "paint", map[string]*parley.Hub{"paint": a.hub})
 }
 
 // Shutdown says goodbye to everyone; see [parley.Hub.Shutdown].

@@ -1,4 +1,4 @@
-// One face for the four clients a browser may use against a Parley hub:
+// One face for the clients a browser may use against a Parley hub:
 //
 //   const c = open('signalr', { at: '/clock', name: 'Ann', room: 'lobby' })
 //   c.on('said', (from, text) => …)      an event of the hub
@@ -7,17 +7,22 @@
 //   c.onstate = (state, detail) => …     connecting, connected, reconnecting, closed
 //   c.close()
 //
-// WebSocket and EventSource are the browser's own; Socket.IO, that of 2012 too, and SignalR are the unmodified npm
-// clients.
+// WebSocket and EventSource are the browser's own; Socket.IO, that of 2012 too, and SignalR, of both generations, are the
+// unmodified npm clients.
 
-export const dialects = { websocket: 'WebSocket', eventsource: 'EventSource', socketio: 'Socket.IO', socketio09: 'Socket.IO 0.9', signalr: 'SignalR' }
+export const dialects = {
+  websocket: 'WebSocket', eventsource: 'EventSource', socketio: 'Socket.IO', socketio09: 'Socket.IO 0.9', signalr: 'SignalR', classic: 'SignalR 2',
+}
 
 /** What may carry a dialect that has several transports; without a choice its client takes the first that works. */
 export const transports = {
   socketio: { websocket: 'WebSocket', polling: 'Polling', upgrade: 'Polling, then WebSocket' },
   socketio09: { websocket: 'WebSocket', 'xhr-polling': 'XHR polling' },
   signalr: { WebSockets: 'WebSockets', ServerSentEvents: 'Server-Sent Events', LongPolling: 'Long polling' },
+  classic: { webSockets: 'WebSockets', serverSentEvents: 'Server-Sent Events', foreverFrame: 'Forever frame', longPolling: 'Long polling' },
 }
+
+const { EventSource } = window // which classic SignalR may not see when it is to take a forever frame
 
 /** available tells which dialects this server can serve: {websocket: true, …}. */
 export async function available() {
@@ -31,6 +36,7 @@ export function open(dialect, { at = '', name = '', room = '', transport = '' } 
   const query = new URLSearchParams(Object.entries({ name, room }).filter(([, value]) => value))
   const connection = {
     websocket: OverWebSocket, eventsource: OverEventSource, socketio: OverSocketIO, socketio09: OverSocketIO09, signalr: OverSignalR,
+    classic: OverClassic,
   }[dialect]
   return new connection(at, query, transport)
 }
@@ -381,6 +387,68 @@ class OverSignalR extends Connection {
   hangUp() {
     clearTimeout(this.#timer)
     this.hub?.stop()
+  }
+}
+
+/** OverClassic is the client of SignalR 2, on jQuery. It asks for a hub by its name. */
+class OverClassic extends Connection {
+  #events = []
+  #attempt = 0
+  #timer
+
+  constructor(at, query, transport) {
+    super()
+    load('/npm/jquery.min.js').then(() => load('/npm/jquery.signalR.min.js'))
+      .then(() => this.#start(at, query, transport), err => this.turn('closed', err.message))
+  }
+
+  #start(at, query, transport) {
+    if (this.state === 'closed') return
+    if (transport === 'foreverFrame') window.EventSource = undefined // a client of a browser that has it takes no other
+    const connection = this.connection = window.jQuery.hubConnection(at + '/signalr', { qs: String(query), useDefaultPath: false })
+    this.hub = connection.createHubProxy(at.slice(1) || 'chat')
+    for (const event of this.#events) this.listen(event)
+    const connect = () => connection.start({ transport: transport || 'auto' }).fail(() => {}) // its state tells
+    const turns = {
+      connected: () => {
+        this.#attempt = 0
+        this.turn('connected', 'signalr 2.4.3, ' + connection.transport.name)
+      },
+      reconnecting: () => {
+        this.turn('reconnecting')
+        this.#timer = setTimeout(() => connection.stop(false, false), 5_000) // a server that has been away knows it no more
+      },
+      disconnected: () => {
+        if (this.state === 'closed') return
+        this.turn('reconnecting')
+        this.#timer = setTimeout(connect, pause(this.#attempt++))
+      },
+    }
+    const { connectionState } = window.jQuery.signalR
+    connection.stateChanged(({ newState }) => {
+      clearTimeout(this.#timer)
+      for (const [name, turn] of Object.entries(turns)) if (newState === connectionState[name]) turn()
+    })
+    connect()
+  }
+
+  listen(event) {
+    if (!this.hub) return this.#events.push(event)
+    this.hub.on(event, (...args) => this.heard(event, args))
+  }
+
+  ask(name, args) {
+    return new Promise((resolve, reject) => this.hub.invoke(name, ...args).then(resolve, reject))
+  }
+
+  tell(name, args) {
+    this.hub.invoke(name, ...args).fail(() => {}) // lost with the connection, whose state tells
+  }
+
+  hangUp() {
+    clearTimeout(this.#timer)
+    window.EventSource = EventSource
+    this.connection?.stop()
   }
 }
 

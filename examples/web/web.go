@@ -14,6 +14,7 @@ import (
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/plain"
 	"github.com/parley-go/parley/signalr"
+	"github.com/parley-go/parley/signalr/classic"
 	"github.com/parley-go/parley/socketio"
 )
 
@@ -55,6 +56,14 @@ func Mount(mux *http.ServeMux, at string, hub *parley.Hub, modules string) {
 		client = os.DirFS(filepath.Join(modules, "socket.io-client"))
 	}
 	socketio.Mount(mux, at+"/socket.io/", hub, &socketio.Options{ServeClient: client, Protocol1: true})
+}
+
+// MountSignalR serves hubs at the path at+"/signalr" to SignalR clients of both
+// generations: to classic ones each hub by its name, to those of ASP.NET Core, who
+// know of one, hubs[main].
+func MountSignalR(mux *http.ServeMux, at, main string, hubs map[string]*parley.Hub) {
+	signalr.Mount(mux, at+"/signalr", hubs[main], nil)
+	classic.Mount(mux, at+"/signalr", hubs, nil)
 }
 
 // bundle is an npm client, or a part of it, as browsers load it.

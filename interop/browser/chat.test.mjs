@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
 import { startDemo } from '../server.mjs'
-import { connected, dark, dialects, fitsItsWidth, here, launch, open, phone, picture, said, say, tabTo } from './chromium.mjs'
+import { connected, dark, dialects, fitsItsWidth, here, launch, open, phone, picture, said, say, tabTo, transports } from './chromium.mjs'
 
 let browser, demo
 before(async () => { [browser, demo] = await Promise.all([launch(), startDemo()]) })
@@ -59,14 +59,12 @@ dialects.forEach((dialect, i) => {
   })
 })
 
-const transports = { WebSockets: 'WebSockets', ServerSentEvents: 'Server-Sent Events', LongPolling: 'Long polling' }
-
-for (const [transport, label] of Object.entries(transports)) {
-  test(`a conversation by SignalR's ${label}`, async t => {
+for (const [transport, named] of Object.entries(transports.signalr)) {
+  test(`a conversation by SignalR over ${transport}`, async t => {
     const room = `room-${transport}`
     const ann = await enter(t, 'signalr', 'Ann', room, { transport })
     const ben = await enter(t, 'websocket', 'Ben', room)
-    await ann.pane.getByText(`@microsoft/signalr, ${label}`).waitFor()
+    await ann.pane.getByText(named, { exact: true }).waitFor()
     await here(ann.page, ann.pane, 'Ann', 'Ben')
     await say(ann.pane, 'Hi')
     await say(ben.pane, 'Hi, Ann')
@@ -84,30 +82,34 @@ for (const [transport, label] of Object.entries(transports)) {
   })
 }
 
-test('SignalR changes its transport in the middle of a conversation', async t => {
-  const { page, pane } = await enter(t, 'signalr', 'Ann', 'changing')
-  const ben = await enter(t, 'socketio', 'Ben', 'changing')
-  for (const transport of [...Object.keys(transports), 'any']) {
-    await page.getByTestId(`transport-${transport}`).check()
-    await connected(page, 'pane-signalr')
-    await say(pane, `now by ${transport}`)
-  }
-  assert.deepEqual((await said(ben.pane, 4)).map(line => line.split(' ').at(-1)), [...Object.keys(transports), 'any'])
-  await page.getByTestId('via-websocket').check()
-  await page.getByTestId('transports').waitFor({ state: 'hidden' })
-})
+for (const dialect of ['signalr', 'classic']) {
+  test(`${dialect} changes its transport in the middle of a conversation`, async t => {
+    const { page, pane } = await enter(t, dialect, 'Ann', `changing-${dialect}`)
+    const ben = await enter(t, 'socketio', 'Ben', `changing-${dialect}`)
+    const ways = Object.keys(transports[dialect])
+    for (const way of [...ways, 'any']) {
+      await page.getByTestId(`transport-${way}`).check()
+      await connected(page, `pane-${dialect}`)
+      if (way !== 'any') await pane.getByText(transports[dialect][way], { exact: true }).waitFor()
+      await say(pane, `now by ${way}`)
+    }
+    assert.deepEqual((await said(ben.pane, ways.length + 1)).map(line => line.split(' ').at(-1)), [...ways, 'any'])
+    await page.getByTestId('via-websocket').check()
+    await page.getByTestId('transports').waitFor({ state: 'hidden' })
+  })
+}
 
 test('the switch carries a conversation from client to client', async t => {
   const { page, pane } = await enter(t, 'websocket', 'Ann', 'switching')
   await say(pane, 'by websocket')
   await said(pane, 1)
   const other = await enter(t, 'websocket', 'Ben', 'switching')
-  for (const dialect of ['eventsource', 'socketio', 'signalr', 'websocket']) {
+  for (const dialect of ['eventsource', 'socketio', 'signalr', 'classic', 'websocket']) {
     await page.getByTestId(`via-${dialect}`).check()
     await connected(page, `pane-${dialect}`)
     await say(page.getByTestId(`pane-${dialect}`), `now by ${dialect}`)
   }
-  assert.deepEqual((await said(other.pane, 4)).map(line => line.split(' ').at(-1)), ['eventsource', 'socketio', 'signalr', 'websocket'])
+  assert.deepEqual((await said(other.pane, 5)).map(line => line.split(' ').at(-1)), ['eventsource', 'socketio', 'signalr', 'classic', 'websocket'])
   await here(other.page, other.pane, 'Ann', 'Ben')
 })
 

@@ -8,7 +8,7 @@ import { chromium } from 'playwright-core'
 
 import { root } from '../server.mjs'
 
-export const dialects = ['websocket', 'eventsource', 'socketio', 'signalr']
+export const dialects = ['websocket', 'eventsource', 'socketio', 'signalr', 'classic']
 
 /** transports are what the switch offers for a dialect besides the client's own choice, and what the page then names. */
 export const transports = {
@@ -18,6 +18,7 @@ export const transports = {
     WebSockets: '@microsoft/signalr, WebSockets', ServerSentEvents: '@microsoft/signalr, Server-Sent Events',
     LongPolling: '@microsoft/signalr, Long polling',
   },
+  classic: Object.fromEntries(['webSockets', 'serverSentEvents', 'foreverFrame', 'longPolling'].map(t => [t, `signalr 2.4.3, ${t}`])),
 }
 
 /** panes are all of them: [[dialect, transport, what the page then names], …]. */

@@ -234,13 +234,14 @@ test('two who paint at once on pages of 2012 do not mix', async t => {
 test('everyone sees the same picture', async t => {
   const pages = []
   for (const dialect of dialects) pages.push(await painter(t, dialect))
+  const colours = ['#cc0000', '#00aa00', '#0000cc', '#aa00aa', '#008888']
   for (const [i, page] of pages.entries()) {
-    await brush(page, ['#cc0000', '#00aa00', '#0000cc', '#aa00aa'][i], 6)
-    await stroke(page, [0.1 + i * 0.2, 0.1], [0.2 + i * 0.2, 0.9])
+    await brush(page, colours[i], 6)
+    await stroke(page, [0.1 + i * 0.15, 0.1], [0.2 + i * 0.15, 0.9])
   }
   pages.push(await painter(t, 'websocket')) // late
   for (const page of pages) {
-    for (let i = 0; i < 4; i++) await shows(page, [0.1975 + i * 0.2, 0.8775], ['#cc0000', '#00aa00', '#0000cc', '#aa00aa'][i])
+    for (const [i, colour] of colours.entries()) await shows(page, [0.1975 + i * 0.15, 0.8775], colour)
   }
   for (const page of pages) await alike(pages[0], page)
 })

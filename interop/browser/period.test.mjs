@@ -4,11 +4,56 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
 import { startDemo } from '../server.mjs'
-import { fitsItsWidth, launch, open, phone, picture } from './chromium.mjs'
+import { fitsItsWidth, launch, open, phone, picture, transports } from './chromium.mjs'
 
 let browser, demo
 before(async () => { [browser, demo] = await Promise.all([launch(), startDemo()]) })
 after(() => Promise.all([browser?.close(), demo?.stop()]))
+
+/** visitor opens the chat of the tutorial, and gives the name it asks for. */
+async function visitor(t, name, transport, options) {
+  const page = await open(t, browser, 'about:blank', options)
+  let asked = ''
+  page.on('dialog', dialog => {
+    asked = dialog.message()
+    dialog.accept(name)
+  })
+  await page.goto(`${demo.url}/period/chat/${transport ? `?transport=${transport}` : ''}`)
+  await page.locator('#sendmessage:enabled').waitFor()
+  assert.equal(asked, 'Enter your name:')
+  assert.equal(await page.locator('#displayname').inputValue(), name)
+  await page.getByText(`connected by ${transport || 'webSockets'}`, { exact: true }).waitFor()
+  return page
+}
+
+const transportsOfClassic = ['', ...Object.keys(transports.classic)]
+transportsOfClassic.forEach((transport, i) => {
+  const other = transportsOfClassic[(i + 1) % transportsOfClassic.length]
+
+  test(`the tutorial's chat ${transport ? `over ${transport}` : 'as it was'}, with one over ${other || 'what the client chooses'}`, async t => {
+    const ann = await visitor(t, 'Ann', transport), ben = await visitor(t, '<b>Ben</b>', other)
+    await ann.locator('#message').fill('Hi')
+    await ann.locator('#sendmessage').click()
+    await lines(ben, '#discussion', 1)
+    assert.equal(await ann.locator('#message').inputValue(), '')
+    assert.ok(await ann.locator('#message').evaluate(e => e === document.activeElement))
+    await ben.locator('#message').fill('<i>I\'m here, too</i> & "quoted"')
+    await ben.locator('#sendmessage').click()
+    for (const page of [ann, ben]) {
+      assert.deepEqual(await lines(page, '#discussion', 2), ['Ann: Hi', '<b>Ben</b>: <i>I\'m here, too</i> & "quoted"'])
+      assert.match(await page.locator('#discussion').innerHTML(), /^\s*<li><strong>Ann<\/strong>: Hi<\/li><li><strong>&lt;b&gt;Ben&lt;\/b&gt;<\/strong>: &lt;i&gt;/)
+    }
+    if (!transport) await picture(ann, 'period-chat')
+  })
+})
+
+test('the tutorial\'s chat without npm says what is missing', async t => {
+  const bare = await startDemo({ args: ['--npm', '/nonexistent'] })
+  t.after(() => bare.stop())
+  const page = await open(t, browser, `${bare.url}/period/chat/`, { mayComplain: true, ...phone })
+  await page.getByText('needs npm: run make demo').waitFor()
+  await fitsItsWidth(page)
+})
 
 /** lines resolves with the n lines of a list, once there are so many. */
 async function lines(page, list, n) {

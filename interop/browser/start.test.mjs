@@ -1,4 +1,4 @@
-// The start page: the chat in four panes side by side, each carried by another client.
+// The start page: the chat in five panes side by side, each carried by another client.
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
@@ -12,7 +12,7 @@ after(() => Promise.all([browser?.close(), demo?.stop()]))
 
 const panesOf = page => Object.fromEntries(dialects.map(d => [d, page.getByTestId(`pane-${d}`)]))
 
-test('what one client says, all four see, in one order', async t => {
+test('what one client says, all five see, in one order', async t => {
   const page = await open(t, browser, demo.url)
   const panes = panesOf(page)
   for (const d of dialects) await connected(page, `pane-${d}`)
@@ -27,7 +27,7 @@ test('what one client says, all four see, in one order', async t => {
   await picture(page, 'start')
 })
 
-test('many lines at once keep one order in all four', async t => {
+test('many lines at once keep one order in all five', async t => {
   const page = await open(t, browser, demo.url)
   const panes = panesOf(page)
   for (const d of dialects) await connected(page, `pane-${d}`)
@@ -79,9 +79,13 @@ test('the start page leads to the samples', async t => {
     await page.locator(`a[href="${path}"]`).first().click()
     await page.getByTestId(id).waitFor()
   }
+  const page = await open(t, browser, demo.url)
+  const samples = await page.locator('a[href^="/period/"]').evaluateAll(links => links.map(link => [link.href, link.innerText]))
+  assert.deepEqual(samples.map(([href]) => new URL(href).pathname), ['/period/chat/', '/period/webapi/', '/period/greeter/', '/period/log/'])
+  for (const [, text] of samples) assert.match(text, /^\S.+\n.+\.$/s, 'a name and a sentence')
 })
 
-test('all four come back when the server has been away', async t => {
+test('all five come back when the server has been away', async t => {
   let other = await startDemo()
   t.after(() => other.stop())
   const page = await open(t, browser, other.url, { mayComplain: true })
@@ -94,7 +98,7 @@ test('all four come back when the server has been away', async t => {
   for (const d of dialects) await said(page.getByTestId(`pane-${d}`), 1)
 })
 
-test('without npm two panes work and two say what is missing', async t => {
+test('without npm two panes work and three say what is missing', async t => {
   const bare = await startDemo({ args: ['--npm', '/nonexistent'] })
   t.after(() => bare.stop())
   const page = await open(t, browser, bare.url)
@@ -104,7 +108,7 @@ test('without npm two panes work and two say what is missing', async t => {
   await said(panes.eventsource, 1)
   await say(panes.eventsource, "I'm here, too")
   assert.deepEqual(await said(panes.websocket, 2), await said(panes.eventsource, 2))
-  for (const d of ['socketio', 'signalr']) {
+  for (const d of ['socketio', 'signalr', 'classic']) {
     await page.locator(`[data-testid="pane-${d}"][data-state="missing"]`).waitFor()
     assert.match(await panes[d].innerText(), /npm/)
     assert.ok(await panes[d].getByTestId('input').isDisabled())
