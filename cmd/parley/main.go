@@ -17,6 +17,7 @@ const usage = `Usage:
 
   parley demo       serve the sample apps on 127.0.0.1:8080
   parley connect    talk to a plain, SignalR or Socket.IO address
+  parley contract   print the TypeScript declarations of a package of contracts
   parley version    tell the version
 
 Add -h for a command's flags.
@@ -44,6 +45,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		return demo(ctx, args[1:], out, errs)
 	case "connect":
 		return connect(ctx, args[1:], in, out, errs)
+	case "contract":
+		return contract(ctx, args[1:], out, errs)
 	case "version":
 		fmt.Fprintln(out, version())
 		return nil

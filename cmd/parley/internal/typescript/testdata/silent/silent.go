@@ -1,0 +1,4 @@
+// Package silent has no contracts.
+package silent
+
+const Say = "say"
