@@ -17,7 +17,7 @@ const here = join(root, 'interop/contract')
 const duplex = join(root, 'examples/duplex')
 
 const options = {
-  noEmit: true, strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, noUnusedLocals: false, allowJs: true, checkJs: true,
+  noEmit: true, strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, noUnusedLocals: false, allowJs: true,
   isolatedModules: true, verbatimModuleSyntax: true, erasableSyntaxOnly: true, skipLibCheck: false,
   target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, types: [],
   lib: ['lib.es2022.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
@@ -67,11 +67,11 @@ test('the declarations for one family need the client of that family alone', () 
 test('ambient declarations serve scripts without modules', () => {
   const files = {
     'everything.d.ts': read(golden, 'everything.d.ts'),
-    'globals.d.ts': read(here, 'globals.d.ts'),
+    'globals.d.ts': read(duplex, 'globals.d.ts'),
   }
   assert.deepEqual(compile({
     ...files,
-    'page.js': `
+    'page.js': `// @ts-check
       /** @type {Everything.SignalR.Connection} */
       const hub = new signalR.HubConnectionBuilder().withUrl('/hub').build()
       hub.on('saved', item => item.urlValue.toFixed())
@@ -84,10 +84,10 @@ test('ambient declarations serve scripts without modules', () => {
       socket.emit('page', answer => 'error' in answer ? answer.error.code : answer.more)
     `,
   }, { isolatedModules: false, verbatimModuleSyntax: false }), [])
-  const said = compile({ ...files, 'page.js': '/** @type {Everything.SocketIO.Socket} */\nconst socket = io()\nsocket.on("saved", item => item.urlValue)\n' },
+  const said = compile({ ...files, 'page.js': '// @ts-check\n/** @type {Everything.SocketIO.Socket} */\nconst socket = io()\nsocket.on("saved", item => item.urlValue)\n' },
     { isolatedModules: false, verbatimModuleSyntax: false })
   assert.equal(said.length, 1, said.join('\n'))
-  assert.match(said[0], /page\.js:3: Property 'urlValue' does not exist on type 'Item'/)
+  assert.match(said[0], /page\.js:4: Property 'urlValue' does not exist on type 'Item'/)
 })
 
 const head = `
@@ -142,7 +142,7 @@ const wrong = {
 }
 
 test('a page that breaks the contract does not compile', () => {
-  const files = Object.fromEntries(Object.values(wrong).map((line, i) => [`wrong${i}.ts`, `${head}\n${line}\n`]))
+  const files = Object.fromEntries(Object.values(wrong).map((line, i) => [`wrong${i}.ts`, `${head}${line}\n`]))
   const said = compile({ 'everything.ts': everything, ...files })
   Object.entries(wrong).forEach(([what, line], i) => {
     const own = said.filter(text => text.startsWith(`wrong${i}.ts:`))
@@ -154,7 +154,7 @@ test('a page that breaks the contract does not compile', () => {
 
 test("the duplex page keeps to its contract", () => {
   const page = Object.fromEntries(['app.js', 'operators.js', 'jobs.d.ts'].map(name => [name, read(duplex, name)]))
-  const all = { ...page, 'globals.d.ts': read(here, 'globals.d.ts') }
+  const all = { ...page, 'globals.d.ts': read(duplex, 'globals.d.ts') }
   const more = { isolatedModules: false, verbatimModuleSyntax: false, paths: { '/web/*': [join(root, 'examples/web/*')] } }
   assert.deepEqual(compile(all, more), [])
   for (const [from, to, message] of [

@@ -19,6 +19,7 @@ import (
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/examples/chat"
 	"github.com/parley-go/parley/examples/clock"
+	"github.com/parley-go/parley/examples/duplex"
 	"github.com/parley-go/parley/examples/paint"
 	"github.com/parley-go/parley/examples/period/gettingstarted"
 	"github.com/parley-go/parley/examples/period/greeter"
@@ -77,7 +78,7 @@ var start embed.FS
 func demoServer(npm string) *site {
 	room, tutorial := chat.New(), gettingstarted.New()
 	s := &site{mux: http.NewServeMux(), apps: []app{
-		room, clock.New(), paint.New(), &echo{},
+		room, clock.New(), paint.New(), duplex.New(nil), &echo{},
 		tutorial, webapi.New(), greeter.New(nil), logpage.New(&websocket.AcceptOptions{LegacyDrafts: &websocket.LegacyDrafts{}}),
 	}}
 	for _, a := range s.apps {

@@ -88,6 +88,7 @@ func TestFixedAddressesAnswer(t *testing.T) {
 		{"/chat/", 200, "<html"},
 		{"/paint/", 200, "<html"},
 		{"/clock/", 200, "<html"},
+		{"/duplex/", 200, "<html"},
 		{"/clock/period.html", 200, "<html"},
 		{"/paint/period.html", 200, "<html"},
 		{"/clock/socket.io/1/", 200, ":websocket,xhr-polling"},

@@ -1,11 +1,12 @@
 // Package duplex is a job runner that calls its operators back: it asks who
 // has ordered a job whether it may go to production, and waits for the answer
-// in the middle of the call. The contract is package jobs; an operator is the
-// command of that name.
+// in the middle of the call. The contract is package jobs; operators are the
+// page in this folder, and the command operator.
 package duplex
 
 import (
 	"context"
+	"embed"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,6 +17,9 @@ import (
 	"github.com/parley-go/parley/examples/duplex/jobs"
 	"github.com/parley-go/parley/examples/web"
 )
+
+//go:embed index.html style.css app.js operators.js
+var page embed.FS
 
 // Options are the runner's throttles and times. Nil means all defaults.
 type Options struct {
@@ -84,8 +88,9 @@ func orDefault[T int | time.Duration](v, zero T) T {
 // ?name=Ann.
 func (a *App) Hub() *parley.Hub { return a.hub }
 
-// Mount serves the hub at /duplex/. See [web.Mount] for modules.
+// Mount serves the page and the hub at /duplex/. See [web.Mount] for modules.
 func (a *App) Mount(mux *http.ServeMux, modules string) {
+	mux.Handle("/duplex/", http.StripPrefix("/duplex/", web.Pages(page)))
 	web.Mount(mux, "/duplex", a.hub, modules)
 }
 

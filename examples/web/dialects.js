@@ -231,7 +231,7 @@ class OverEventSource extends Plain {
 const scripts = new Map()
 
 /** load runs a bundle, once, and resolves with the io it has made, if it has: two versions have the same name for it. */
-function load(src) {
+export function load(src) {
   if (!scripts.has(src)) {
     scripts.set(src, new Promise((resolve, reject) => {
       const script = Object.assign(document.createElement('script'), { src, onload: () => resolve(window.io) })

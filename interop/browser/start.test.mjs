@@ -73,7 +73,7 @@ test('the start page fits a phone and a dark room', async t => {
 })
 
 test('the start page leads to the samples', async t => {
-  for (const [path, id] of [['/chat/', 'input'], ['/paint/', 'canvas'], ['/clock/', 'time']]) {
+  for (const [path, id] of [['/chat/', 'input'], ['/paint/', 'canvas'], ['/clock/', 'time'], ['/duplex/', 'order']]) {
     const page = await open(t, browser, demo.url)
     for (const d of dialects) await connected(page, `pane-${d}`)
     await page.locator(`a[href="${path}"]`).first().click()

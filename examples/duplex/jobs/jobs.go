@@ -1,6 +1,10 @@
 // Package jobs is the contract between a job runner and its operators: what
-// either may call at the other, and what travels.
+// either may call at the other, and what travels. The runner (package duplex)
+// and operators in Go (command operator) are held to it by the Go compiler, the
+// page by TypeScript's, which reads jobs.d.ts.
 package jobs
+
+//go:generate go run github.com/parley-go/parley/cmd/parley contract dts -o ../jobs.d.ts .
 
 import "github.com/parley-go/parley"
 
