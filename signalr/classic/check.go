@@ -16,6 +16,12 @@ type refused struct {
 }
 
 func (no *refused) answer(w http.ResponseWriter) {
+	switch no.status {
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "5")
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", methods)
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
 	w.WriteHeader(no.status)
 	w.Write([]byte(no.text)) // a client that has gone needs no answer
@@ -42,6 +48,9 @@ var (
 	tooLong          = &refused{http.StatusRequestEntityTooLarge, ""}
 	badMethod        = &refused{http.StatusMethodNotAllowed, ""}
 )
+
+// methods are what an endpoint answers.
+const methods = "GET, POST, OPTIONS"
 
 // checkCallback refuses a callback that is not wanted, or would be more than a name
 // in a script.
@@ -82,7 +91,7 @@ func (e *endpoint) authorize(q *request) *refused {
 	for _, a := range asked {
 		h := e.hubs[strings.ToLower(a.Name)]
 		if h == nil {
-			return &refused{http.StatusInternalServerError, unresolvedHub(a.Name)}
+			return &refused{http.StatusInternalServerError, unresolvedHub(brief(a.Name))}
 		}
 		for _, other := range q.hubs {
 			if other == h {
@@ -117,7 +126,7 @@ func (e *endpoint) keepAllowed(q *request) *refused {
 
 // identify finds out whose connection the request is for.
 func (e *endpoint) identify(q *request) *refused {
-	if q.kind == 0 || !e.o.Transports.has(q.kind) {
+	if q.kind == 0 || !e.o.Transports.has(q.kind) && q.verb != "abort" { // some clients do not say there how they are connected
 		return unknownTransport
 	}
 	token := q.query.Get("connectionToken")

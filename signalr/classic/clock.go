@@ -42,7 +42,7 @@ func (c *connection) next() time.Duration {
 func (c *connection) patience() time.Duration {
 	o := &c.endpoint.o
 	if c.kind == LongPolling {
-		return o.DisconnectTimeout + max(o.LongPollDelay, silence)
+		return o.DisconnectTimeout + o.LongPollDelay
 	}
 	return o.DisconnectTimeout + silence
 }

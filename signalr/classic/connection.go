@@ -30,6 +30,7 @@ type connection struct {
 
 	hearing sync.Mutex // held while a message is handed up: one at a time, though POSTs and a WebSocket may bring them
 	hearer  *leg       // that brings it; nil: a POST does. Owned by hearing
+	lent    bool       // its goroutine is lent, and hearing is held on. Owned by hearing
 
 	pauses pauses.Count
 
@@ -44,11 +45,13 @@ type connection struct {
 	unsettled int           // presences that OnConnect has not decided about
 	settled   chan struct{} // closed when it has about all, or the connection ends; nil until it is asked
 	refused   string        // what it said against one of them
+	stays     bool          // a session has said that the client is to stay away
 	log       replay.Log[kept]
 	sent      int64         // position of the last message that a stream was given
 	held      [][]byte      // messages that POSTs have brought before the client said where it is
 	heldBytes int           // of them
 	said      []item        // answers to calls that have reached no session
+	saidBytes int           // of them
 	token     string        // of its groups, as it was sent last
 	regrouped bool          // they have changed since
 	farewell  *farewell     // why it closes
@@ -83,21 +86,25 @@ func (e *endpoint) newConnection(id string) *connection {
 
 // enter makes the sessions of a connection that has none: with back, those of a
 // client that was here before.
-func (c *connection) enter(q *request, back bool) error {
+func (c *connection) enter(q *request, back bool) *refused {
+	if !c.isEmpty() {
+		return nil
+	}
+	returns := make([]*parley.Return, len(q.hubs))
+	for i, h := range q.hubs { // before the lock, as it asks the application
+		returns[i] = c.returning(q, h, back)
+	}
 	c.entering.Lock()
 	defer c.entering.Unlock()
-	c.mu.Lock()
-	first := c.phase == empty
-	c.mu.Unlock()
-	if !first {
+	if !c.isEmpty() {
 		return nil
 	}
 	var list []*presence
 	var err error
 	request := q.discreet()
-	for _, h := range q.hubs {
+	for i, h := range q.hubs {
 		var p *presence
-		if p, err = c.present(h, request, c.returning(q, h, back)); err != nil {
+		if p, err = c.present(h, request, returns[i]); err != nil {
 			break
 		}
 		list = append(list, p)
@@ -108,7 +115,15 @@ func (c *connection) enter(q *request, back bool) error {
 	for _, p := range list {
 		p.session.Closed(parley.ErrShutdown)
 	}
-	return parley.ErrShutdown
+	c.finish(nil)
+	return leaving
+}
+
+// isEmpty tells whether the connection has not been given its sessions.
+func (c *connection) isEmpty() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase == empty
 }
 
 // adopt makes the presences the connection's own. It is false when there is an
@@ -222,11 +237,14 @@ func (c *connection) close(code int, reason string) {
 		c.mu.Unlock()
 		return
 	}
-	c.farewell = &farewell{code: code, reason: reason}
 	c.collect() // what they have said before, and perhaps that the client is to stay away
-	c.phase = closing
+	f := &farewell{reason: reason, stays: c.stays}
+	if c.refused != "" {
+		f = &farewell{reason: c.refused, stays: true}
+	}
+	c.farewell, c.phase = f, closing
 	c.settle()
-	f, l, list := c.farewell, c.leg, c.presences
+	l, list := c.leg, c.presences
 	c.mu.Unlock()
 	if f.stays {
 		c.endpoint.table.remove(c, f)
@@ -234,13 +252,24 @@ func (c *connection) close(code int, reason string) {
 		c.endpoint.table.remove(c, nil)
 	}
 	for _, p := range list {
-		p.session.Fail(wire.Goodbye{Code: code, Reason: reason, Reconnect: !f.stays}, nil)
+		p.session.Fail(wire.Goodbye{Code: code, Reason: reason, Reconnect: !f.stays}, causeOf(code))
 	}
 	if l == nil {
 		c.finish(nil)
 		return
 	}
 	l.pipe.Close(closeCode(code), "")
+}
+
+// causeOf is why the other sessions of a connection end that one of them has closed.
+func causeOf(code int) error {
+	switch code {
+	case 1001:
+		return parley.ErrShutdown
+	case 1013:
+		return parley.ErrSlow
+	}
+	return nil
 }
 
 // closeCode is what is said in the close frame of a WebSocket. Clients only look
@@ -262,7 +291,7 @@ func (c *connection) cut(err error) {
 
 // leave is the client's goodbye.
 func (c *connection) leave() {
-	l := c.end(nil, &farewell{code: 1000})
+	l := c.end(nil, &farewell{})
 	if l != nil {
 		l.pipe.Close(1000, "")
 	}

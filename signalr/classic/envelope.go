@@ -56,7 +56,7 @@ func (l *leg) plan() writing {
 // write appends what was planned.
 func (l *leg) write(batch []*wire.Encoded, w writing) []*wire.Encoded {
 	if f := w.farewell; f != nil && f.stays && l.kind == LongPolling { // there is one answer
-		return append(batch, f.words(l.strict, l.kind))
+		return append(batch, f.words(l.strict, l.script, l.kind))
 	}
 	n := len(batch)
 	var room [mostMessages][]byte
@@ -74,7 +74,7 @@ func (l *leg) write(batch []*wire.Encoded, w writing) []*wire.Encoded {
 	}
 	batch = l.seal(batch, list, &w)
 	if f := w.farewell; f != nil && f.stays {
-		if words := f.words(l.strict, l.kind); words != nil {
+		if words := f.words(l.strict, l.script, l.kind); words != nil {
 			batch = append(batch, words)
 		}
 	}
@@ -142,7 +142,7 @@ func (c *connection) groups() string {
 
 // words tell a client to stay away. Older clients do not know how to be told so, but
 // stop at what they cannot read; in a forever frame they cannot be reached.
-func (f *farewell) words(strict bool, kind Transports) *wire.Encoded {
+func (f *farewell) words(strict, script bool, kind Transports) *wire.Encoded {
 	reason := f.reason
 	if reason == "" {
 		reason = "The server has closed the connection."
@@ -152,6 +152,8 @@ func (f *farewell) words(strict bool, kind Transports) *wire.Encoded {
 		return &wire.Encoded{Data: append(rawjson.AppendString([]byte(`{"E":`), reason), `,"M":[]}`...)}
 	case kind == ForeverFrame:
 		return nil
+	case script:
+		return &wire.Encoded{Data: rawjson.AppendString(nil, "Closed: "+reason)}
 	}
 	return &wire.Encoded{Data: []byte("Closed: " + reason)}
 }

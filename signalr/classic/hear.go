@@ -16,8 +16,15 @@ func (c *connection) hear(data []byte, l *leg) error {
 		c.start()
 	}
 	c.hearing.Lock()
-	defer c.hearing.Unlock()
+	defer func() {
+		if c.hearer = nil; !c.lent { // else the worker does
+			c.hearing.Unlock()
+		}
+	}()
 	c.hearer = l
+	if l != nil && !l.current() {
+		return nil // it is being closed
+	}
 	if c.endpoint.raw != nil {
 		if p := c.find(c.endpoint.raw.name); p != nil {
 			p.session.ReceiveData(data)
@@ -38,9 +45,12 @@ func (c *connection) invoke(data []byte, l *leg) error {
 		return err
 	}
 	p := c.find(in.hub)
+	if p == nil && c.ended() {
+		return nil
+	}
 	if p == nil {
 		if p, err = c.visit(in.hub); err != nil {
-			c.answer(&in, unresolvedHub(in.hub), socket)
+			c.answer(&in, unresolvedHub(brief(in.hub)), socket)
 			return err
 		}
 	}
@@ -51,6 +61,13 @@ func (c *connection) invoke(data []byte, l *leg) error {
 	}
 	p.session.Receive(&m)
 	return nil
+}
+
+// ended tells whether goodbye has been said.
+func (c *connection) ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase >= closing
 }
 
 var errNoHub = errors.New("the hub does not exist, or is not for this client")
@@ -104,7 +121,23 @@ func (c *connection) drop(p *presence) {
 	p.session.Closed(nil)
 }
 
+// brief is as much of a name as is worth repeating.
+func brief(name string) string {
+	const most = 100
+	if len(name) > most {
+		return strings.ToValidUTF8(name[:most], "") + "…"
+	}
+	return name
+}
+
 const maxSaid = 1000 // answers to calls without a hub that wait to be taken
+
+// current tells whether l is the stream of the moment.
+func (l *leg) current() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.connection.leg == l
+}
 
 // answer tells of a call that reaches no session, if an answer is wanted.
 func (c *connection) answer(in *invocation, said string, socket uint32) {
@@ -113,9 +146,9 @@ func (c *connection) answer(in *invocation, said string, socket uint32) {
 	}
 	data := appendFailure(nil, in.id, said)
 	c.mu.Lock()
-	full := len(c.said) >= maxSaid
-	if !full {
-		c.said = append(c.said, item{data: data, socket: socket})
+	full := len(c.said) >= maxSaid || c.saidBytes+len(data) > c.endpoint.o.BufferBytes
+	if !full && c.phase < closing {
+		c.said, c.saidBytes = append(c.said, item{data: data, socket: socket}), c.saidBytes+len(data)
 	}
 	c.mu.Unlock()
 	if full {

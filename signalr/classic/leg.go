@@ -20,6 +20,7 @@ type leg struct {
 	kind   Transports
 	number uint32        // among those of the connection, from 1
 	strict bool          // the client knows how to be sent away
+	script bool          // what is written becomes a script
 	began  time.Duration // since the endpoint was made
 
 	// guarded by connection.mu
@@ -187,7 +188,7 @@ const keptBatch = 256 // messages; the room of a larger batch is given back
 // collect takes what the sessions have to send. The caller holds mu.
 func (c *connection) collect() {
 	batch := batches.Get().(*[]*wire.Encoded)
-	last := c.log.Last()
+	last, empty := c.log.Last(), c.log.First() > c.log.Last()
 	for _, p := range c.presences {
 		*batch = p.session.Take((*batch)[:0])
 		for _, e := range *batch {
@@ -201,8 +202,11 @@ func (c *connection) collect() {
 	for _, it := range c.said {
 		c.add(it.data, it.socket, true)
 	}
-	c.said = nil
+	c.said, c.saidBytes = nil, 0
 	c.trim(c.log.Last() - last)
+	if empty && c.log.Last() > last {
+		c.setClock() // for it to grow old
+	}
 }
 
 // sort takes one message of a session.
@@ -212,9 +216,7 @@ func (p *presence) sort(e *wire.Encoded) {
 	case 0:
 		p.decided(e.Data)
 	case wire.Close:
-		if c.farewell != nil {
-			c.farewell.stays = true
-		}
+		c.stays = true
 	case wire.Result, wire.End, wire.Progress:
 		socket, data := cutSocket(e.Data)
 		c.add(data, socket, e.Kind != wire.Progress)
@@ -235,9 +237,8 @@ func (p *presence) decided(words []byte) {
 		}
 		return
 	}
-	c.refused = string(words[1:])
-	if c.farewell != nil && !p.quiet {
-		c.farewell.stays, c.farewell.reason = true, c.refused
+	if !p.quiet {
+		c.refused = string(words[1:])
 	}
 }
 

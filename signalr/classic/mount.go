@@ -148,16 +148,16 @@ func (e *endpoint) hubEnds() {
 // ServeHTTP implements [http.Handler].
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if !transport.IsWebSocket(r) && !transport.Admit(w, r, &e.http, "GET, POST, OPTIONS") {
+	q := newRequest(r)
+	if e.raw == nil && (q.verb == "hubs" || q.verb == "js") && r.Method == http.MethodGet {
+		e.script(w, q) // which has no secrets; any page may name it in its <script>
 		return
 	}
-	q := newRequest(r)
+	if !transport.IsWebSocket(r) && !transport.Admit(w, e.scripted(q), &e.http, methods) {
+		return
+	}
 	if no := e.checkCallback(q); no != nil {
 		no.answer(w)
-		return
-	}
-	if e.raw == nil && (q.verb == "hubs" || q.verb == "js") {
-		e.script(w, q)
 		return
 	}
 	if no := e.authorize(q); no != nil {

@@ -122,7 +122,20 @@ func appendCallback(dst []byte, callback string, json []byte) []byte {
 	return append(dst, ");"...)
 }
 
-// forms are how the streams of an endpoint are written.
+// scripted is the request, with the origin of the page that made it by a script
+// element: browsers name that in the Referer alone. Only JSONP is made so.
+func (e *endpoint) scripted(q *request) *http.Request {
+	r := q.Request
+	page, err := url.Parse(r.Header.Get("Referer"))
+	if !e.o.EnableJSONP || q.callback() == "" || r.Header.Get("Origin") != "" || err != nil || page.Host == "" {
+		return r
+	}
+	copied := *r
+	copied.Header = r.Header.Clone()
+	copied.Header.Set("Origin", page.Scheme+"://"+page.Host)
+	return &copied
+}
+
 func frameCallback(callback string) func(e *wire.Encoded) []byte {
 	return func(e *wire.Encoded) []byte { return appendCallback(nil, callback, e.Data) }
 }

@@ -111,6 +111,7 @@ func serveWorld(t *testing.T, w *world, body func(w *world)) {
 		w.http.CloseIdleConnections()
 		srv.Close()
 		<-stopped
+		pass(time.Second) // net/http closes a connection slowly whose request it did not read
 		synctest.Wait()
 		w.wantNothingLeft()
 	}()
@@ -142,6 +143,9 @@ func (w *world) shutdown() {
 	}
 }
 
+// pass lets the bubble's time pass.
+func pass(d time.Duration) { time.Sleep(d) }
+
 // chat is the hub that most tests use.
 func (w *world) chat() *parley.Hub { return w.hubs["ChatHub"] }
 
@@ -155,7 +159,13 @@ type reply struct {
 // do sends a request. A form is sent as a POST; nil makes it a GET.
 func (w *world) do(path string, form url.Values, header ...string) reply {
 	w.t.Helper()
-	resp, err := w.http.Do(w.request(path, form, header...))
+	return w.send(w.request(path, form, header...))
+}
+
+// send is do for a request that is made already.
+func (w *world) send(req *http.Request) reply {
+	w.t.Helper()
+	resp, err := w.http.Do(req)
 	if err != nil {
 		w.t.Fatal(err)
 	}

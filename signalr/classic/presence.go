@@ -17,6 +17,7 @@ type presence struct {
 	session *parley.Session
 	quiet   bool // the client has only called the hub, and is not sent its events
 
+	worker   wire.Worker // that a goroutine is lent to; owned by connection.hearing, fixed once it is set
 	wish     pauses.Wish // owned by connection.pauses
 	welcome  bool        // OnConnect has agreed; guarded by connection.mu
 	returned atomic.Bool // a hook for its coming back waits
@@ -57,14 +58,29 @@ var names = map[Transports]string{
 }
 
 // Lend implements [wire.Lender]: a WebSocket lends, a POST does not. It is called
-// while the connection's hearing is held.
+// while the connection's hearing is held, which then goes on until the worker, which
+// is always the session, knows that what comes next lies elsewhere.
 func (p *presence) Lend(w wire.Worker) bool {
-	if p.hearer == nil {
+	if p.hearer == nil || p.lent {
 		return false
 	}
+	if p.worker != w {
+		p.worker = w
+	}
 	lender, ok := p.hearer.pipe.(wire.Lender)
-	return ok && lender.Lend(w)
+	p.lent = ok && lender.Lend(p)
+	return p.lent
 }
+
+// Received implements [wire.Worker].
+func (p *presence) Received() {
+	p.worker.Received()
+	p.lent = false
+	p.hearing.Unlock()
+}
+
+// Work implements [wire.Worker].
+func (p *presence) Work() { p.worker.Work() }
 
 // Writable implements [wire.Gauge].
 func (p *presence) Writable() bool {

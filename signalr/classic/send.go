@@ -54,12 +54,9 @@ func (e *endpoint) take(w http.ResponseWriter, q *request) *refused {
 	if len(data) > e.o.MaxMessageBytes {
 		return tooLong
 	}
-	c, f := e.table.claim(q.id, func() *connection { return e.newConnection(q.id) })
-	switch {
-	case f != nil: // it has crossed the end
-		return nil
-	case c == nil:
-		return full
+	c, f, no := e.table.claim(q.id, func() *connection { return e.newConnection(q.id) })
+	if no != nil || f != nil { // in which case it has crossed the end
+		return no
 	}
 	if c.hold([]byte(data)) {
 		return nil
@@ -118,30 +115,31 @@ func (c *connection) deliver() {
 
 // start answers /start: when OnConnect has agreed.
 func (e *endpoint) start(w http.ResponseWriter, q *request) {
-	c, f := e.table.claim(q.id, func() *connection { return e.newConnection(q.id) })
+	c, f, no := e.table.claim(q.id, func() *connection { return e.newConnection(q.id) })
+	if c != nil {
+		no = c.enter(q, false)
+	}
 	switch {
-	case f != nil:
+	case no != nil:
+		no.answer(w)
+	case f != nil || c.begin(w, q):
 		answerJSON(w, q, startedJSON)
-		return
-	case c == nil:
-		full.answer(w)
-		return
 	}
-	if c.enter(q, false) != nil {
-		c.finish(nil)
-		leaving.answer(w)
-		return
-	}
+}
+
+// begin starts the connection. It is false when that has failed, or the client has
+// gone; then it has answered.
+func (c *connection) begin(w http.ResponseWriter, q *request) bool {
 	settled := c.start()
 	c.deliver()
 	if !c.await(q, settled) {
-		return
+		return false
 	}
-	if said, ok := c.verdict(); !ok {
+	said, ok := c.verdict()
+	if !ok {
 		(&refused{http.StatusInternalServerError, said}).answer(w)
-		return
 	}
-	answerJSON(w, q, startedJSON)
+	return ok
 }
 
 const startedJSON = `{ "Response": "started" }`
@@ -164,7 +162,7 @@ func (e *endpoint) abort(w http.ResponseWriter, q *request) {
 	if c, _ := e.table.find(q.id); c != nil {
 		c.leave()
 	} else {
-		e.table.bury(q.id, &farewell{code: 1000})
+		e.table.bury(q.id, &farewell{})
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
 	w.Header().Set("Content-Length", "0")

@@ -19,29 +19,28 @@ func (e *endpoint) open(w http.ResponseWriter, q *request) {
 		no.answer(w)
 		return
 	}
-	c, f := e.table.claim(q.id, func() *connection { return e.newConnection(q.id) })
+	c, f, no := e.table.claim(q.id, func() *connection { return e.newConnection(q.id) })
 	switch {
+	case no != nil:
+		no.answer(w)
+		return
 	case f != nil:
 		e.turnAway(w, q, f)
 		return
-	case c == nil:
-		w.Header().Set("Retry-After", "5")
-		full.answer(w)
-		return
 	}
 	connects := q.verb == "connect"
-	if c.enter(q, !connects) != nil {
-		c.finish(nil)
-		w.Header().Set("Retry-After", "5")
-		leaving.answer(w)
+	if no := c.enter(q, !connects); no != nil {
+		no.answer(w)
 		return
 	}
-	if !connects || q.speaks().less(asksToStart) {
-		settled := c.start()
-		c.deliver()
-		if connects { // an older client takes the first message for the start
-			c.await(q, settled)
+	if connects && q.speaks().less(asksToStart) { // an older client takes the first message for the start
+		if !c.begin(w, q) {
+			return
 		}
+	}
+	if !connects {
+		c.start()
+		c.deliver()
 	}
 	e.stream(w, q, c)
 }
@@ -79,12 +78,12 @@ func (e *endpoint) stream(w http.ResponseWriter, q *request, c *connection) {
 		return // the request has been answered
 	}
 	l.pipe = socket
-	if missed, ok, err := c.attach(l, q.param("messageId")); err != nil || !ok {
+	missed, ok, err := c.attach(l, q.param("messageId"))
+	if err != nil || !ok { // it has ended just now
 		socket.Refuse(1000, "")
 		return
-	} else {
-		l.joined(q, missed)
 	}
+	l.joined(q, missed)
 	socket.Start(l)
 }
 
@@ -94,6 +93,7 @@ func (e *endpoint) newLeg(c *connection, q *request) *leg {
 		connection: c,
 		kind:       q.kind,
 		strict:     !q.speaks().less(redirects),
+		script:     q.callback() != "",
 		began:      now,
 		wrote:      now,
 		greets:     q.verb == "connect",
@@ -110,7 +110,7 @@ func (e *endpoint) join(w http.ResponseWriter, q *request, l *leg) bool {
 	case !ok:
 		_, f := e.table.find(q.id)
 		if f == nil {
-			f = &farewell{code: 1000}
+			f = &farewell{}
 		}
 		e.turnAway(w, q, f)
 		return false
@@ -135,7 +135,9 @@ func (c *connection) checkCursor(cursor string) *refused {
 func (l *leg) joined(q *request, missed int) {
 	c := l.connection
 	c.mu.Lock()
-	c.regrouped = c.regrouped || q.param("groupsToken") != c.token
+	if q.verb != "poll" { // the answer to the last poll may be lost only if it is not followed by a poll
+		c.regrouped = c.regrouped || q.param("groupsToken") != c.token
+	}
 	list, known := c.presences, c.phase == started && c.legs > 1
 	c.mu.Unlock()
 	if !known || q.verb == "connect" || l.kind == LongPolling && q.verb != "reconnect" {
@@ -210,13 +212,13 @@ func (e *endpoint) turnAway(w http.ResponseWriter, q *request, f *farewell) {
 	last := epitaph{}
 	switch {
 	case f.stays:
-		last.words = f.words(!q.speaks().less(redirects), q.kind)
+		last.words = f.words(!q.speaks().less(redirects), q.callback() != "", q.kind)
 	case q.kind == LongPolling:
 		last.words = &wire.Encoded{Data: []byte(`{"C":"` + string(appendCursor(nil, newEpoch(), 0)) + `","M":[]}`)}
 	}
 	if q.kind == WebSockets {
 		if socket, err := e.sockets.WebSocket(w, q.Request); err == nil {
-			go socket.Close(1000, "")
+			socket.Close(1000, "")
 			socket.Start(&last)
 		}
 		return

@@ -23,7 +23,6 @@ type table struct {
 // farewell is why a connection is over, for those requests of its client that
 // still come.
 type farewell struct {
-	code   int    // of RFC 6455 §7.4
 	reason string // for the client
 	stays  bool   // the client is to stay away
 }
@@ -42,21 +41,24 @@ func (t *table) find(id string) (*connection, *farewell) {
 	return t.entries[id], t.over[id]
 }
 
-// claim is find that makes a connection where there is none. It returns neither
-// when there are too many.
-func (t *table) claim(id string, make func() *connection) (*connection, *farewell) {
+// claim is find that makes a connection where there is none, unless the request is to
+// be refused.
+func (t *table) claim(id string, make func() *connection) (*connection, *farewell, *refused) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.forget()
-	if f := t.over[id]; f != nil {
-		return nil, f
+	c, f := t.entries[id], t.over[id]
+	switch {
+	case c != nil || f != nil:
+		return c, f, nil
+	case t.closed:
+		return nil, nil, leaving
+	case len(t.entries) >= t.limit:
+		return nil, nil, full
 	}
-	c := t.entries[id]
-	if c == nil && len(t.entries) < t.limit && !t.closed {
-		c = make()
-		t.entries[id] = c
-	}
-	return c, nil
+	c = make()
+	t.entries[id] = c
+	return c, nil, nil
 }
 
 // remove forgets a connection, and remembers why, if f is not nil.
