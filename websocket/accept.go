@@ -73,6 +73,17 @@ func IsUpgrade(r *http.Request) bool {
 	return isExtendedConnect(r) || hasToken(r.Header["Upgrade"], "websocket") && hasToken(r.Header["Connection"], "upgrade")
 }
 
+// RequestedSubprotocols returns the subprotocols that r offers, in the client's order of
+// preference; nil if there are none, or the header is not a list of names. It is for
+// those who choose by more than a list of [AcceptOptions.Subprotocols].
+func RequestedSubprotocols(r *http.Request) []string {
+	offered, err := parseTokens(r.Header["Sec-Websocket-Protocol"])
+	if err != nil {
+		return nil
+	}
+	return offered
+}
+
 // Accept performs the server's side of the opening handshake (RFC 6455 §4.2) and
 // takes the connection over from net/http. On an error it has answered the
 // request:

@@ -70,6 +70,11 @@ type DialOptions struct {
 
 	// Stats counts what happens. Nil means that nothing is counted.
 	Stats *Stats
+
+	// Answered is called before Dial returns a connection, with the answer that has led
+	// to it: its status is 101, or 200 over HTTP/2, and it has no body. A refusal is in
+	// the [HandshakeError]. Nil means that nobody wants to know.
+	Answered func(*http.Response)
 }
 
 // HandshakeError is returned by [Dial]. Use [errors.As] with a *HandshakeError.
@@ -146,6 +151,9 @@ func dialFollowing(ctx context.Context, rawURL string, o *DialOptions) (*Conn, e
 		}
 		c, resp, err := attempt(ctx, req, o)
 		keepCookies(req.URL, resp, o)
+		if err == nil && o.Answered != nil {
+			o.Answered(resp)
+		}
 		if err == nil || resp == nil || o.MaxRedirects <= 0 || !isRedirect(resp) {
 			return c, err
 		}

@@ -98,7 +98,7 @@
 // connections, and on other systems a goroutine with a buffer of 4 KiB waits for
 // each; it is the same code above.
 //
-// docs/websocket.md in the repository has more: the names of other packages and
+// docs/websocket.md in the repository has more: the names of other packages, of .NET and
 // these, guarantees, costs.
 //
 // # Limitations
@@ -106,7 +106,5 @@
 // HTTP/2 needs GODEBUG=http2xconnect=1 in the server's environment: see [Accept].
 // Text that is written is not checked to be UTF-8. A message is compressed or not
 // by its length alone, and what leaves in fragments never is. No pings are sent
-// unasked, and a client does not come back by itself. Headers of the answer to a
-// successful [Dial] cannot be seen, but for the subprotocol and cookies. There is no
-// way to the socket.
+// unasked, and a client does not come back by itself. There is no way to the socket.
 package websocket

@@ -7,6 +7,7 @@ import (
 	"expvar"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-go/parley/forwarded"
 	"github.com/parley-go/parley/websocket"
 )
 
@@ -585,6 +587,66 @@ func Example_shutdown() {
 		<-c.Done() // after the CloseTimeout at the latest
 	}
 	// Output: websocket: closed by the peer with status 1001
+}
+
+// A server that also takes what browsers and televisions spoke before RFC 6455.
+func ExampleLegacyDrafts() {
+	o := &websocket.AcceptOptions{
+		Origins: []string{"tv.example.com"}, // draft 76 needs an Origin, and one that is listed
+		LegacyDrafts: &websocket.LegacyDrafts{
+			Location: func(r *http.Request) string { return "wss://" + r.Host + r.RequestURI }, // a proxy ends TLS
+		},
+	}
+
+	server := httptest.NewServer(&websocket.Handler{Options: o})
+	defer server.Close()
+	nc, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer nc.Close()
+	io.WriteString(nc, "GET /chat HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: example.com\r\nOrigin: http://tv.example.com\r\n"+
+		"Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nSec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n\r\n^n:ds[4U")
+	in := bufio.NewReader(nc)
+	answer, err := http.ReadResponse(in, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	proof := make([]byte, 16)
+	io.ReadFull(in, proof)
+	fmt.Println(answer.Status, answer.Header.Get("Sec-WebSocket-Location"), string(proof))
+	// Output: 101 WebSocket Protocol Handshake wss://example.com/chat 8jKS'y:G*Co,Wxa-
+}
+
+// The address of a client behind a proxy.
+func ExampleHandler_behindProxies() {
+	mux := http.NewServeMux()
+	mux.Handle("/hello", &websocket.Handler{OnOpen: func(c *websocket.Conn, r *http.Request) {
+		c.Send(websocket.Message{Type: websocket.Text, Data: []byte("hello " + r.RemoteAddr)})
+	}})
+	proxies, err := forwarded.Parse("10.0.0.0/8", "::1") // believe these, and no others
+	if err != nil {
+		log.Fatal(err)
+	}
+	handler := proxies.Handler(mux)
+
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RemoteAddr = "10.1.2.3:4567" // as if a proxy had connected
+		handler.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	ctx := context.Background()
+	c, err := websocket.Dial(ctx, server.URL+"/hello", &websocket.DialOptions{Header: http.Header{"X-Forwarded-For": {"198.51.100.1, 203.0.113.9"}}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.CloseNow()
+	m, err := c.Read(ctx)
+	fmt.Println(string(m.Data), err)
+	// Output: hello 203.0.113.9:0 <nil>
 }
 
 // --- The guide ------------------------------------------------------------------------------------------

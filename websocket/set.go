@@ -1,8 +1,11 @@
 package websocket
 
 import (
+	"errors"
+	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -84,6 +87,21 @@ func (c *Conn) leaveSets() {
 	}
 }
 
+// Contains reports whether c is a member.
+func (s *Set) Contains(c *Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.index[c]
+	return ok
+}
+
+// Clear ends all memberships there are when it starts. It closes no connection.
+func (s *Set) Clear() {
+	for _, c := range s.share() {
+		s.Remove(c)
+	}
+}
+
 // Len returns the number of members.
 func (s *Set) Len() int {
 	s.mu.Lock()
@@ -110,16 +128,42 @@ func (s *Set) share() []*Conn {
 	return s.members
 }
 
-// Broadcast sends m to every member, framed once.
-func (s *Set) Broadcast(m Message) { s.Send(Prepare(m)) }
+// SendError tells of a member that could not be sent to: [ErrSlow], when it was hung up
+// on, which its [Handler]'s OnError is told as well; or an error wrapping
+// [errors.ErrUnsupported], when the version of its protocol cannot carry the message.
+type SendError struct {
+	Conn *Conn
+	Err  error
+}
+
+// Error returns the member's address and what went wrong.
+func (e *SendError) Error() string {
+	return fmt.Sprintf("websocket: sending to %v: %s", e.Conn.RemoteAddr(), strings.TrimPrefix(e.Err.Error(), "websocket: "))
+}
+
+// Unwrap returns what went wrong.
+func (e *SendError) Unwrap() error { return e.Err }
+
+// Broadcast sends m to every member, framed once. It is otherwise like Send.
+func (s *Set) Broadcast(m Message) error { return s.Send(Prepare(m)) }
 
 // Send sends p to every member but those in except. It never waits for one: see
 // [Conn.Send]. Members whose peer is too slow are hung up on.
-func (s *Set) Send(p *Prepared, except ...*Conn) {
+//
+// The error joins a [*SendError] for each member it failed for; all others have been sent
+// to. A member that has ended is no failure: it is leaving the set.
+func (s *Set) Send(p *Prepared, except ...*Conn) error {
+	if err := checkType(p.Type()); err != nil {
+		return err
+	}
+	var failed []error
 	for _, c := range s.share() {
 		if len(except) > 0 && slices.Contains(except, c) {
 			continue
 		}
-		c.SendPrepared(p) // one that has ended is leaving the set
+		if err := c.SendPrepared(p); err != nil && (errors.Is(err, ErrSlow) || errors.Is(err, errors.ErrUnsupported)) {
+			failed = append(failed, &SendError{c, err})
+		}
 	}
+	return errors.Join(failed...)
 }

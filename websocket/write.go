@@ -123,11 +123,15 @@ func (c *Conn) WriteBatch(ctx context.Context, batch []*Prepared) error {
 
 // checkMessage tells why a message cannot be sent.
 func (c *Conn) checkMessage(t MessageType, data []byte) error {
+	if err := checkType(t); err != nil || c.version != hixie76 {
+		return err
+	}
+	return check76(t, data)
+}
+
+func checkType(t MessageType) error {
 	if t != Text && t != Binary {
 		return fmt.Errorf("websocket: a message cannot be of %v", t)
-	}
-	if c.version == hixie76 {
-		return check76(t, data)
 	}
 	return nil
 }
