@@ -12,6 +12,8 @@ import { HttpTransportType, HubConnectionBuilder, LogLevel } from '@microsoft/si
 import { io } from 'socket.io-client'
 import io2 from 'socket.io-client-2'
 
+import { openPage } from './classic/page.mjs'
+import { promised } from './classic/world.mjs'
 import { plainEvents, plainSocket } from './plain.mjs'
 import { Inbox, once, within } from './wait.mjs'
 
@@ -130,6 +132,54 @@ export async function joinBySignalR(at, name, room, { transport = 'WebSockets' }
   await within('start', connection.start())
   await connection.invoke('who', room)
   return { name, said, say: text => connection.send('say', room, text), close: () => connection.stop() }
+}
+
+/** joinByClassic is the client of ASP.NET's days, on a page in jsdom. */
+export async function joinByClassic(at, name, room, { transport = 'webSockets' } = {}) {
+  const page = await openPage(at.url + '/', { library: 'signalr-2.4.3', jquery: 'jquery' })
+  const connection = page.$.hubConnection(at.url + '/signalr', { useDefaultPath: false, qs: { name, room } })
+  const hub = connection.createHubProxy('chat')
+  const said = new Inbox()
+  hub.on('said', (...args) => said.put(args))
+  await within('start', promised(connection.start({ transport })))
+  await within('answer to who', promised(hub.invoke('who', room)))
+  return {
+    name, said,
+    say: text => promised(hub.invoke('say', room, text)),
+    async close() {
+      const { fetch } = page.window
+      const goodbye = new Promise(resolve => { page.window.fetch = (...args) => fetch(...args).finally(resolve) })
+      connection.stop()
+      await within('goodbye', goodbye)
+      page.close()
+    },
+  }
+}
+
+/** everyKind are guests for meet. */
+export const everyKind = [
+  ['WebSocket', joinByWebSocket],
+  ['EventSource', joinByEventSource],
+  ['curl', joinByCurl],
+  ['Socket.IO 4.8', joinBySocketIO],
+  ['Socket.IO 4.8 polling', joinBySocketIO, { transports: ['polling'] }],
+  ['Socket.IO 2.5', joinBySocketIO2],
+  ['Socket.IO 2.5 polling', joinBySocketIO2, { transports: ['polling'] }],
+  ['Socket.IO 0.9', joinBySocketIO09],
+  ['Core WebSockets', joinBySignalR],
+  ['Core ServerSentEvents', joinBySignalR, { transport: 'ServerSentEvents' }],
+  ['Core LongPolling', joinBySignalR, { transport: 'LongPolling' }],
+  ['classic webSockets', joinByClassic],
+  ['classic serverSentEvents', joinByClassic, { transport: 'serverSentEvents' }],
+  ['classic longPolling', joinByClassic, { transport: 'longPolling' }],
+]
+
+/** meet has guests, [name, join, options] of each, join a room, which they leave when the test ends. */
+export async function meet(t, at, room, guests) {
+  const members = []
+  t.after(() => Promise.all(members.map(member => member.close())))
+  await Promise.all(guests.map(async ([name, join, options]) => { members.push(await join(at, name, room, options)) }))
+  return guests.map(([name]) => members.find(member => member.name === name))
 }
 
 /** speak has a member say n lines, each with its number. */

@@ -3,40 +3,16 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
-import {
-  heardAll, joinByCurl, joinByEventSource, joinBySignalR, joinBySocketIO, joinBySocketIO09, joinBySocketIO2, joinByWebSocket, speak,
-} from './party.mjs'
+import { everyKind, heardAll, joinByEventSource, joinBySignalR, joinBySocketIO, joinByWebSocket, meet, speak } from './party.mjs'
 import { startDemo } from './server.mjs'
 
 let demo
 before(async () => { demo = await startDemo() })
 after(() => demo?.stop())
 
-/** meet has guests, [name, join, options] of each, join a room, which they leave when the test ends. */
-async function meet(t, room, guests) {
-  const members = []
-  t.after(() => Promise.all(members.map(member => member.close())))
-  await Promise.all(guests.map(async ([name, join, options]) => { members.push(await join(demo, name, room, options)) }))
-  return guests.map(([name]) => members.find(member => member.name === name))
-}
-
-const everyKind = [
-  ['WebSocket', joinByWebSocket],
-  ['EventSource', joinByEventSource],
-  ['curl', joinByCurl],
-  ['Socket.IO 4.8', joinBySocketIO],
-  ['Socket.IO 4.8 polling', joinBySocketIO, { transports: ['polling'] }],
-  ['Socket.IO 2.5', joinBySocketIO2],
-  ['Socket.IO 2.5 polling', joinBySocketIO2, { transports: ['polling'] }],
-  ['Socket.IO 0.9', joinBySocketIO09],
-  ['Core WebSockets', joinBySignalR],
-  ['Core ServerSentEvents', joinBySignalR, { transport: 'ServerSentEvents' }],
-  ['Core LongPolling', joinBySignalR, { transport: 'LongPolling' }],
-]
-
 test('500 messages from a client of every kind, all at once, reach each of them', { timeout: 300_000 }, async t => {
   const each = 500
-  const members = await meet(t, 'every kind', everyKind)
+  const members = await meet(t, demo, 'every kind', everyKind)
   await Promise.all(members.map(member => speak(member, each)))
   await heardAll(members, members, each)
 })
@@ -44,7 +20,7 @@ test('500 messages from a client of every kind, all at once, reach each of them'
 const official = [['Ann', joinByWebSocket], ['Ben', joinBySocketIO], ['Cem', joinBySignalR]]
 
 test('1,000 messages from each of three official clients, in turn, reach all of them', { timeout: 120_000 }, async t => {
-  const members = await meet(t, 'lobby', [...official, ['Dee', joinByEventSource]])
+  const members = await meet(t, demo, 'lobby', [...official, ['Dee', joinByEventSource]])
   const speakers = members.slice(0, 3)
   for (let i = 0; i < 1000; i++) {
     for (const speaker of speakers) await speaker.say(`${speaker.name} ${i}`)
@@ -53,7 +29,7 @@ test('1,000 messages from each of three official clients, in turn, reach all of 
 })
 
 test('three clients that talk as fast as they can lose nothing', { timeout: 120_000 }, async t => {
-  const members = await meet(t, 'rush', official)
+  const members = await meet(t, demo, 'rush', official)
   for (const member of members) {
     for (let i = 0; i < 300; i++) member.say(`${member.name} ${i}`) // nobody waits for anybody
   }
@@ -61,15 +37,15 @@ test('three clients that talk as fast as they can lose nothing', { timeout: 120_
 })
 
 test('a single POST takes part', { timeout: 60_000 }, async t => {
-  const members = await meet(t, 'mixed', everyKind)
+  const members = await meet(t, demo, 'mixed', everyKind)
   const answer = await fetch(`${demo.url}/hub/plain?name=Eve`, { method: 'POST', body: JSON.stringify({ name: 'say', args: ['mixed', 'Eve 0'] }) })
   assert.equal(answer.status, 200, await answer.text())
   await heardAll(members, [{ name: 'Eve' }], 1)
 })
 
 test('whoever sends nobody else\'s room nothing hears nothing of it', { timeout: 60_000 }, async t => {
-  const [here] = await meet(t, 'here', [['Ann', joinByWebSocket]])
-  const [there] = await meet(t, 'there', [['Ben', joinBySocketIO]])
+  const [here] = await meet(t, demo, 'here', [['Ann', joinByWebSocket]])
+  const [there] = await meet(t, demo, 'there', [['Ben', joinBySocketIO]])
   here.say('for here')
   await here.said.counts(1)
   there.say('for there')
