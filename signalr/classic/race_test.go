@@ -1,0 +1,86 @@
+package classic
+
+import (
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/wire"
+)
+
+// lending is a WebSocket as its connection sees it: its goroutine can be borrowed.
+type lending struct {
+	leg    *leg
+	worker wire.Worker
+}
+
+func (*lending) Transport() string { return "websocket" }
+func (*lending) Wake()             {}
+func (*lending) Ping() bool        { return true }
+func (*lending) Pause()            {}
+func (*lending) Resume()           {}
+func (*lending) Close(int, string) {}
+func (*lending) CloseNow()         {}
+
+func (p *lending) Lend(w wire.Worker) bool {
+	p.worker = w
+	return true
+}
+
+// received ends a Receive as a WebSocket does.
+func (p *lending) received() {
+	if p.worker != nil {
+		p.worker.Received()
+	}
+}
+
+// A client may send by a WebSocket and by another one, or a POST, at the same time.
+// What a WebSocket brings lies in a buffer that is used again as soon as its Receive
+// has returned; only what lies in the buffer of a goroutine that was lent may stay there.
+func TestWhatComesByTwoWaysAtOnceIsNotTakenForOneAnother(t *testing.T) {
+	hub := newHub()
+	defer hub.Shutdown(t.Context())
+	heard := make(chan string, 2)
+	hub.Handle("say", parley.Func(func(text string) { heard <- text }))
+	e := Handler(map[string]*parley.Hub{"Chat": hub}, nil).(*endpoint)
+	c := e.newConnection("a client")
+	q := newRequest(httptest.NewRequest("GET", "/signalr/connect", nil))
+	q.hubs = e.sorted
+	if err := c.enter(q, false); err != nil {
+		t.Fatal(err)
+	}
+	<-c.start()
+	first := &lending{}
+	first.leg = &leg{connection: c, pipe: first, kind: WebSockets}
+	if _, ok, err := first.leg.attach(first.leg, ""); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	first.leg.Receive([]byte(`{"H":"chat","M":"say","A":["first"]}`), false)
+	if first.worker == nil {
+		t.Fatal("no goroutine was borrowed")
+	}
+
+	done := make(chan struct{})
+	buffer := []byte(`{"H":"chat","M":"say","A":["other"]}`)
+	go func() { // ends once the first Receive has
+		defer close(done)
+		if err := c.hear(buffer, nil); err != nil {
+			t.Error(err)
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(100 * time.Millisecond): // it waits for the first, as it may
+	}
+	first.received()
+	<-done
+	copy(buffer, `{"H":"chat","M":"say","A":["stray"]}`) // the next message, perhaps of another client
+	first.worker.Work()
+	for _, want := range []string{"first", "other"} {
+		if got := <-heard; got != want {
+			t.Errorf("heard %q, want %q", got, want)
+		}
+	}
+	c.finish(nil)
+}
