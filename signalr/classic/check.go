@@ -40,7 +40,7 @@ var (
 	badToken         = &refused{http.StatusBadRequest, "The ConnectionId is in the incorrect format."}
 	otherUser        = &refused{http.StatusForbidden, "Unrecognized user identity.  The user identity cannot change during an active SignalR connection."}
 	noSocket         = &refused{http.StatusBadRequest, "Not a valid web socket request."}
-	badFrame         = &refused{http.StatusInternalServerError, "The Forever Frame transport requires a valid frameId."}
+	badFrame         = &refused{http.StatusBadRequest, "The supplied frameId is in the incorrect format."}
 	badCursor        = &refused{http.StatusBadRequest, errCursor.Error()}
 	full             = &refused{http.StatusServiceUnavailable, "There are too many connections."}
 	leaving          = &refused{http.StatusServiceUnavailable, "The server is shutting down."}

@@ -41,8 +41,7 @@ func (c *connection) invoke(data []byte, l *leg) error {
 	}
 	in, err := parseInvocation(data)
 	if err != nil {
-		c.answer(&in, err.Error(), socket)
-		return err
+		return c.answer(&in, err, err.Error(), socket)
 	}
 	p := c.find(in.hub)
 	if p == nil && c.ended() {
@@ -50,8 +49,7 @@ func (c *connection) invoke(data []byte, l *leg) error {
 	}
 	if p == nil {
 		if p, err = c.visit(in.hub); err != nil {
-			c.answer(&in, unresolvedHub(brief(in.hub)), socket)
-			return err
+			return c.answer(&in, err, unresolvedHub(brief(in.hub)), socket)
 		}
 	}
 	var m wire.Message
@@ -139,10 +137,11 @@ func (l *leg) current() bool {
 	return l.connection.leg == l
 }
 
-// answer tells of a call that reaches no session, if an answer is wanted.
-func (c *connection) answer(in *invocation, said string, socket uint32) {
+// answer tells of a call that reaches no session because of err. That is all the
+// caller needs to hear; if no answer is wanted, the error is returned.
+func (c *connection) answer(in *invocation, err error, said string, socket uint32) error {
 	if !in.hasID {
-		return
+		return err
 	}
 	data := appendFailure(nil, in.id, said)
 	c.mu.Lock()
@@ -153,7 +152,8 @@ func (c *connection) answer(in *invocation, said string, socket uint32) {
 	c.mu.Unlock()
 	if full {
 		c.close(1013, "too many calls of hubs that do not exist")
-		return
+		return err
 	}
 	c.wake()
+	return nil
 }

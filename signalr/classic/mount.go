@@ -145,9 +145,14 @@ func (e *endpoint) hubEnds() {
 	}
 }
 
+const bodyTimeout = 30 * time.Second // for the body of a request
+
 // ServeHTTP implements [http.Handler].
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if r.ContentLength != 0 && r.Method != http.MethodConnect { // net/http waits for bodies that nobody reads
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // where unsupported, net/http's own stands
+	}
 	q := newRequest(r)
 	if e.raw == nil && (q.verb == "hubs" || q.verb == "js") && r.Method == http.MethodGet {
 		e.script(w, q) // which has no secrets; any page may name it in its <script>
