@@ -263,7 +263,7 @@ func TestInitMessageNeedNotBeFirst(t *testing.T) {
 
 // TestNoReconnectAfterFallback: a client that goes on to its next transport before the first has worked is new.
 func TestNoReconnectAfterFallback(t *testing.T) {
-	for _, lost := range transports {
+	for _, lost := range transports[:3] { // behind long polling there is nothing to fall back to
 		t.Run(lost, func(t *testing.T) {
 			r := newRoom()
 			reconnects := make(chan string, 10)
@@ -279,10 +279,7 @@ func TestNoReconnectAfterFallback(t *testing.T) {
 			case <-after(t):
 				t.Fatal("no init message")
 			}
-			if lost == "longPolling" { // a client that has given it up polls no more
-				stale.cancel()
-			}
-			p.transport = "serverSentEvents"
+			p.transport = "longPolling"
 			p.query.Set("transport", p.transport)
 			p.mu.Lock()
 			p.cursor = ""
