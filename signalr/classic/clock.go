@@ -28,6 +28,9 @@ func (c *connection) next() time.Duration {
 	}
 	if o.KeepAlive > 0 {
 		at = min(at, l.wrote+o.KeepAlive)
+		if l.kind == WebSockets {
+			at = min(at, l.pinged+o.KeepAlive)
+		}
 	}
 	if l.bounded() {
 		at = min(at, l.began+o.ConnectionTimeout)
@@ -59,10 +62,19 @@ func (c *connection) tick() {
 		c.log.Release(c.log.First())
 	}
 	l := c.leg
-	lost := l == nil && c.phase < closing && now >= c.since+c.patience()
+	if c.phase == closing {
+		c.mute = false
+		c.mu.Unlock()
+		if l != nil {
+			l.pipe.Close(1000, "")
+		}
+		return
+	}
+	lost := l == nil && now >= c.since+c.patience()
 	begins := l != nil && c.phase == made && now >= l.began+o.TransportConnectTimeout
+	var due []func() // not under the lock: a pipe may take at once
 	if !lost {
-		l.beat(now)
+		due = l.beat(now)
 		c.setClock()
 	}
 	c.mu.Unlock()
@@ -72,29 +84,50 @@ func (c *connection) tick() {
 	if begins {
 		c.start()
 	}
+	for _, do := range due {
+		do()
+	}
 }
 
-// beat does for the stream what is due. The connection's mu is held.
-func (l *leg) beat(now time.Duration) {
+// beat lists what is due for the stream. The connection's mu is held.
+func (l *leg) beat(now time.Duration) (due []func()) {
 	if l == nil || l.answered {
-		return
+		return nil
 	}
 	o := &l.endpoint.o
-	switch {
-	case l.bounded() && now >= l.began+o.ConnectionTimeout:
-		if l.kind != LongPolling {
-			l.pipe.Close(1000, "")
-			return
+	if l.bounded() && now >= l.began+o.ConnectionTimeout {
+		l.began = now // once
+		if l.kind == LongPolling {
+			l.due = true
+			return append(due, l.pipe.Wake)
 		}
-		l.due = true
-	case o.KeepAlive <= 0 || now < l.wrote+o.KeepAlive:
-		return
-	case l.kind == LongPolling:
-		l.wrote = now
-		l.pipe.Ping()
-		return
-	default:
-		l.wrote, l.alive = now, true
+		return append(due, func() { l.pipe.Close(1000, "") })
 	}
-	l.pipe.Wake()
+	if o.KeepAlive < 0 {
+		return nil
+	}
+	if now >= l.wrote+o.KeepAlive {
+		l.wrote = now
+		if l.kind == LongPolling {
+			return append(due, func() { l.pipe.Ping() })
+		}
+		l.alive = true
+		due = append(due, l.pipe.Wake)
+	}
+	if l.kind == WebSockets && now >= l.pinged+o.KeepAlive {
+		l.pinged = now
+		due = append(due, l.listen)
+	}
+	return due
+}
+
+// listen asks a WebSocket's other end for a sign of life, and ends one that has
+// answered before and does so no more: nothing else tells when the network has gone.
+func (l *leg) listen() {
+	heard := time.Duration(l.heard.Load())
+	if heard > 0 && l.endpoint.now()-heard > l.endpoint.o.DisconnectTimeout {
+		l.pipe.CloseNow()
+		return
+	}
+	l.pipe.Ping()
 }

@@ -45,6 +45,8 @@ type connection struct {
 	unsettled int           // presences that OnConnect has not decided about
 	settled   chan struct{} // closed when it has about all, or the connection ends; nil until it is asked
 	refused   string        // what it said against one of them
+	asking    int           // requests that wait for that
+	mute      bool          // closing, and nothing is to be said before they are answered
 	stays     bool          // a session has said that the client is to stay away
 	log       replay.Log[kept]
 	sent      int64         // position of the last message that a stream was given
@@ -245,6 +247,11 @@ func (c *connection) close(code int, reason string) {
 	c.farewell, c.phase = f, closing
 	c.settle()
 	l, list := c.leg, c.presences
+	c.mute = l != nil && c.asking > 0
+	if c.mute {
+		c.endpoint.wheel.Reset(&c.timer, courtesy)
+	}
+	mute := c.mute
 	c.mu.Unlock()
 	if f.stays {
 		c.endpoint.table.remove(c, f)
@@ -254,12 +261,18 @@ func (c *connection) close(code int, reason string) {
 	for _, p := range list {
 		p.session.Fail(wire.Goodbye{Code: code, Reason: reason, Reconnect: !f.stays}, causeOf(code))
 	}
-	if l == nil {
+	switch {
+	case l == nil:
 		c.finish(nil)
-		return
+	case !mute:
+		l.pipe.Close(closeCode(code), "")
 	}
-	l.pipe.Close(closeCode(code), "")
 }
+
+// courtesy is how long a client that is refused has for the answer to its request for
+// the start before it is told by its stream: after that it would not look at the
+// answer.
+const courtesy = 2 * time.Second
 
 // causeOf is why the other sessions of a connection end that one of them has closed.
 func causeOf(code int) error {

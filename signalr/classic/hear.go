@@ -3,6 +3,7 @@ package classic
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/parley-go/parley"
@@ -57,8 +58,22 @@ func (c *connection) invoke(data []byte, l *leg) error {
 	if bag, ok := m.Aside.(*Bag); ok {
 		bag.socket = socket
 	}
+	if p.quiet && in.hasID {
+		p.expect(item{data: []byte(in.id), socket: socket})
+	}
 	p.session.Receive(&m)
 	return nil
+}
+
+const mostExpected = 100 // calls whose failure is told when OnConnect refuses
+
+// expect notes a call that may have to wait for OnConnect.
+func (p *presence) expect(call item) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.welcome && len(p.calls) < mostExpected {
+		p.calls = append(p.calls, call)
+	}
 }
 
 // ended tells whether goodbye has been said.
@@ -105,18 +120,18 @@ func (c *connection) visit(name string) (*presence, error) {
 
 // drop forgets a presence that OnConnect has refused to a client that did not ask
 // for it.
-func (c *connection) drop(p *presence) {
+func (p *presence) drop() {
+	c := p.connection
 	c.mu.Lock()
-	var rest []*presence
-	for _, other := range c.presences {
-		if other != p {
-			rest = append(rest, other)
-		}
-	}
-	c.presences = rest
+	c.collect() // the refusal
+	c.presences = slices.DeleteFunc(slices.Clone(c.presences), func(other *presence) bool { return other == p })
+	calls, said := p.calls, p.refused
 	c.mu.Unlock()
 	c.pauses.Leave(&p.wish, c)
 	p.session.Closed(nil)
+	for _, call := range calls {
+		c.answer(&invocation{id: string(call.data), hasID: true}, said, call.socket)
+	}
 }
 
 // brief is as much of a name as is worth repeating.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-go/parley/wire"
@@ -31,6 +32,9 @@ type leg struct {
 	alive    bool          // a sign of life is due
 	answered bool          // nothing more is to be written
 	wrote    time.Duration // when something last was
+	pinged   time.Duration // when a WebSocket was last asked for a sign of life
+
+	heard atomic.Int64 // when it last gave one, in nanoseconds since the endpoint was made; 0: never
 }
 
 // item is something to be written.
@@ -102,20 +106,23 @@ func (c *connection) rewind(l *leg, cursor string) (missed int, err error) {
 
 // Receive implements [wire.Receiver].
 func (l *leg) Receive(data []byte, _ bool) {
+	if l.heard.Load() != 0 {
+		l.Heard()
+	}
 	if err := l.hear(data, l); err != nil {
 		l.endpoint.log.Debug("classic: a message was dropped", "conn", l.id, "error", err)
 	}
 }
 
 // Heard implements [wire.Receiver].
-func (l *leg) Heard() {}
+func (l *leg) Heard() { l.heard.Store(int64(max(l.endpoint.now(), 1))) }
 
 // Take implements [wire.Receiver].
 func (l *leg) Take(batch []*wire.Encoded) []*wire.Encoded {
 	c := l.connection
 	c.mu.Lock()
 	switch {
-	case l.answered:
+	case l.answered, c.leg == l && c.mute:
 		c.mu.Unlock()
 		return batch
 	case c.leg == l:
@@ -231,15 +238,20 @@ func (p *presence) sort(e *wire.Encoded) {
 func (p *presence) decided(words []byte) {
 	c := p.connection
 	if words[0] == sayAgreed {
-		p.welcome = true
+		p.welcome, p.calls = true, nil
+		if p.quiet {
+			return
+		}
 		if c.unsettled--; c.unsettled == 0 {
 			c.settle()
 		}
 		return
 	}
-	if !p.quiet {
-		c.refused = string(words[1:])
+	if p.quiet {
+		p.refused = string(words[1:])
+		return
 	}
+	c.refused = string(words[1:])
 }
 
 // add has a message written. What belongs to one WebSocket is not for a later one,

@@ -379,6 +379,33 @@ func (s *stream) want(messages ...string) {
 	}
 }
 
+// wantElements reads envelopes, however many there are, until these elements of M
+// have come.
+func (s *stream) wantElements(want ...string) {
+	s.t.Helper()
+	s.wantFrom(func() string { return s.next() }, want...)
+}
+
+// wantFrom is wantElements for envelopes that are read in another way.
+func (c *client) wantFrom(next func() string, want ...string) {
+	c.t.Helper()
+	var got []string
+	for len(got) < len(want) {
+		envelope := next()
+		var e struct{ M []json.RawMessage }
+		if err := json.Unmarshal([]byte(envelope), &e); err != nil || e.M == nil {
+			c.t.Fatalf("got %s, %v, for an envelope", envelope, err)
+		}
+		c.note(envelope)
+		for _, m := range e.M {
+			got = append(got, string(m))
+		}
+	}
+	if a, b := strings.Join(got, "\n"), strings.Join(want, "\n"); a != b {
+		c.t.Fatalf("got\n%s\nwant\n%s", a, b)
+	}
+}
+
 // say sends a message the way the transport does.
 func (s *stream) say(data string) {
 	s.t.Helper()

@@ -20,6 +20,8 @@ type presence struct {
 	worker   wire.Worker // that a goroutine is lent to; owned by connection.hearing, fixed once it is set
 	wish     pauses.Wish // owned by connection.pauses
 	welcome  bool        // OnConnect has agreed; guarded by connection.mu
+	calls    []item      // IDs of those that wait for that, of a quiet one; guarded by connection.mu
+	refused  string      // what OnConnect has said against a quiet one; guarded by connection.mu
 	returned atomic.Bool // a hook for its coming back waits
 }
 
@@ -100,6 +102,9 @@ func (p *presence) Wake() { p.wake() }
 
 // Regrouped implements [wire.GroupWatcher].
 func (p *presence) Regrouped() {
+	if p.quiet {
+		return
+	}
 	p.mu.Lock()
 	p.regrouped = true
 	p.mu.Unlock()
@@ -120,7 +125,7 @@ func (p *presence) Resume() { p.pauses.Resume(&p.wish, p.connection) }
 // presence at other hubs.
 func (p *presence) Close(code int, reason string) {
 	if p.quiet && code == 1008 {
-		p.drop(p)
+		p.drop()
 		return
 	}
 	p.close(code, reason)

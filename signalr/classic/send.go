@@ -130,6 +130,8 @@ func (e *endpoint) start(w http.ResponseWriter, q *request) {
 // begin starts the connection. It is false when that has failed, or the client has
 // gone; then it has answered.
 func (c *connection) begin(w http.ResponseWriter, q *request) bool {
+	c.wait(1)
+	defer c.wait(-1)
 	settled := c.start()
 	c.deliver()
 	if !c.await(q, settled) {
@@ -143,6 +145,13 @@ func (c *connection) begin(w http.ResponseWriter, q *request) bool {
 }
 
 const startedJSON = `{ "Response": "started" }`
+
+// wait counts the requests that wait for OnConnect.
+func (c *connection) wait(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asking += n
+}
 
 // await waits until OnConnect has decided. It is false when the client has gone.
 func (c *connection) await(q *request, settled <-chan struct{}) bool {

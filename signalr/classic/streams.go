@@ -96,6 +96,7 @@ func (e *endpoint) newLeg(c *connection, q *request) *leg {
 		script:     q.callback() != "",
 		began:      now,
 		wrote:      now,
+		pinged:     now,
 		greets:     q.verb == "connect",
 	}
 }
