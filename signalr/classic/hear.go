@@ -130,7 +130,7 @@ func (p *presence) drop() {
 	c.pauses.Leave(&p.wish, c)
 	p.session.Closed(nil)
 	for _, call := range calls {
-		c.answer(&invocation{id: string(call.data), hasID: true}, said, call.socket)
+		c.answer(&invocation{id: string(call.data), hasID: true}, nil, said, call.socket)
 	}
 }
 
