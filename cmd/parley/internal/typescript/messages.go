@@ -3,7 +3,6 @@ package typescript
 import (
 	"go/types"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -55,7 +54,7 @@ func (s *signature) add(name, typ string) {
 
 // argumentName is what a single argument is called.
 func argumentName(t types.Type) string {
-	if named, ok := types.Unalias(t).(*types.Named); ok && named.Obj().Pkg() != nil {
+	if named, ok := t.(interface{ Obj() *types.TypeName }); ok && named.Obj().Pkg() != nil { // an alias is named, too
 		return named.Obj().Name()
 	}
 	return "value"
@@ -121,7 +120,7 @@ func (p *printer) table(doc, name string, signatures []signature, function func(
 		s := &signatures[i]
 		key := s.contract.name
 		if !isIdentifier(key) {
-			key = strconv.Quote(key)
+			key = quote(key)
 		}
 		b.WriteString(comment(s.contract.doc, "  ") + "  " + key + ": " + function(s) + ";\n")
 	}

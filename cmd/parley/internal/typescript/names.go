@@ -1,6 +1,7 @@
 package typescript
 
 import (
+	"encoding/json"
 	"go/types"
 	"path"
 	"slices"
@@ -89,6 +90,15 @@ func isIdentifier(name string) bool {
 		}
 	}
 	return name != ""
+}
+
+// quote is a string as JavaScript reads it.
+func quote(s string) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.Encode(s) // no string fails
+	return strings.TrimSpace(b.String())
 }
 
 // parameter is a name for an argument that is not among those before it.

@@ -6,7 +6,6 @@ import (
 	"go/token"
 	"go/types"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -242,7 +241,7 @@ func (p *printer) fields(s *types.Struct) []field {
 func (p *printer) property(f *field) string {
 	name := f.name
 	if !isIdentifier(name) {
-		name = strconv.Quote(name)
+		name = quote(name)
 	}
 	if f.optional {
 		name += "?"
@@ -305,14 +304,17 @@ func (p *printer) body(d *decl) string {
 	}
 	if len(d.values) == 0 {
 		text, nilable := p.literal(d.named.Underlying())
-		if nilable && text != "unknown" {
-			text += " | null"
+		switch {
+		case nilable && text == d.name: // type P *P
+			return "null"
+		case nilable && text != "unknown":
+			return text + " | null"
 		}
 		return text
 	}
 	var union []string
 	for _, c := range d.values {
-		if text := strconv.Quote(constant.StringVal(c.Val())); !slices.Contains(union, text) {
+		if text := quote(constant.StringVal(c.Val())); !slices.Contains(union, text) {
 			union = append(union, text)
 		}
 	}

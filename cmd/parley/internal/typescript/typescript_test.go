@@ -159,6 +159,7 @@ func TestWhatCannotBePrinted(t *testing.T) {
 			"unfit.go:10: a value of type complex128 cannot travel as JSON",
 			"unfit.go:11: a map by Key cannot travel as JSON",
 		}},
+		{"taken", []string{`taken.go:7: Socket.IO has the name "connect" of Connect for itself; for SignalR alone, add -for signalr`}},
 		{"nowhere", []string{"nowhere"}},
 		{"...", []string{"packages, and one is wanted"}},
 	}
@@ -179,6 +180,12 @@ func TestWhatCannotBePrinted(t *testing.T) {
 		if n := strings.Count(err.Error(), "\n") + 1; n > len(tt.want) && tt.folder != "nowhere" {
 			t.Errorf("%s: says %d lines:\n%v", tt.folder, n, err)
 		}
+	}
+}
+
+func TestSignalRHasNoReservedNames(t *testing.T) {
+	if text := printed(t, "testdata/taken", Options{NoSocketIO: true}); !strings.Contains(text, "connect: (value: string) => void;") {
+		t.Errorf("got %s", text)
 	}
 }
 

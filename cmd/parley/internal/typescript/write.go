@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"go/constant"
 	"go/types"
-	"strconv"
+	"slices"
 	"strings"
 )
 
@@ -33,6 +33,7 @@ func (p *Package) Print(o Options) (string, error) {
 	if !o.NoSocketIO {
 		w.families = append(w.families, &family{name: "SocketIO", bytes: "Bytes"})
 	}
+	w.refuseReserved()
 	w.find()
 	if len(w.errs) > 0 {
 		return "", errors.Join(w.errs...)
@@ -40,6 +41,17 @@ func (p *Package) Print(o Options) (string, error) {
 	w.nameAll()
 	w.writeBodies()
 	return w.text(), nil
+}
+
+// refuseReserved notes the names that Socket.IO has for itself.
+func (p *printer) refuseReserved() {
+	names := []string{"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
+	for _, c := range p.pkg.contracts {
+		if !p.opts.NoSocketIO && slices.Contains(names, c.name) {
+			p.at = c.pos
+			p.fail("Socket.IO has the name %q of %s for itself; for SignalR alone, add -for signalr", c.name, c.con)
+		}
+	}
 }
 
 // find visits all that travels, for the declared types in it.
@@ -196,7 +208,7 @@ func (p *printer) enumeration(d *decl) string {
 	text := ""
 	for _, c := range d.values {
 		if c.Exported() {
-			text += comment(p.pkg.docs.of(c), "  ") + "  " + c.Name() + ": " + strconv.Quote(constant.StringVal(c.Val())) + ",\n"
+			text += comment(p.pkg.docs.of(c), "  ") + "  " + c.Name() + ": " + quote(constant.StringVal(c.Val())) + ",\n"
 		}
 	}
 	if text == "" {

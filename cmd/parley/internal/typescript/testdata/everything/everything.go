@@ -39,10 +39,12 @@ const (
 	Tree    parley.Event[Node]                  = "tree"
 	All     parley.Event[Everything]            = "all"
 	Nested  parley.Event[Forest]                = "nested"
+	Defined parley.Event[Dictionary]            = "defined\u2028 \"or\" not"
 	Picked  parley.Ask[Choice, other.Color]     = "pick"
 	Sure    parley.Ask[Question, bool]          = "sure"
 	Taken   parley.Event[Promise]               = "taken"
 	Given   parley.Ask[struct{}, []other.Item]  = "given"
+	Chained parley.Event[Chain]                 = "chained"
 	Failed  parley.Event[map[other.Color]Level] = "failed"
 )
 
@@ -123,6 +125,12 @@ type Node struct {
 
 // Forest is a list of itself.
 type Forest []Forest
+
+// Chain is nothing but pointers.
+type Chain *Chain
+
+// Dictionary is a map of itself.
+type Dictionary map[string]Dictionary
 
 // Choice has unions.
 type Choice struct {

@@ -10,11 +10,17 @@ declare namespace Everything {
   /** Forest is a list of itself. */
   type Forest = Forest[] | null;
 
+  /** Dictionary is a map of itself. */
+  type Dictionary = { [key: string]: Dictionary } | null;
+
   /** State is an enumeration. */
   type State = "open" | "closed" | "secret";
 
   /** Level is an enumeration of numbers, which may be more than those here. */
   type Level = number;
+
+  /** Chain is nothing but pointers. */
+  type Chain = null;
 
   /** Bytes travel as they are: browsers receive an ArrayBuffer, Node.js a Buffer. */
   type Bytes = ArrayBuffer | Uint8Array;
@@ -157,7 +163,7 @@ declare namespace Everything {
       ping: () => void;
       move: (default_: number, ack: number) => void;
       plain: (value: number) => string;
-      echo: (rawMessage: unknown) => unknown;
+      echo: (raw: unknown) => unknown;
       many: (value: string[] | null) => { [key: string]: Item } | null;
       page: () => PagedOfItem;
       pair: (both: BothOfIntAndItem) => unknown;
@@ -179,7 +185,9 @@ declare namespace Everything {
       tree: (node: Node) => void;
       all: (everything: Everything) => void;
       nested: (forest: Forest) => void;
+      "defined\u2028 \"or\" not": (dictionary: Dictionary) => void;
       taken: (promise: EverythingPromise) => void;
+      chained: (chain: Chain) => void;
       failed: (value: { [key in Color]?: Level } | null) => void;
     }
 
@@ -324,10 +332,12 @@ declare namespace Everything {
       tree: (node: Node) => void;
       all: (everything: Everything) => void;
       nested: (forest: Forest) => void;
+      "defined\u2028 \"or\" not": (dictionary: Dictionary) => void;
       pick: (choice: Choice, ack: (answer: Color | Failure) => void) => void;
       sure: (text: string, wait: number, ack: (answer: boolean | Failure) => void) => void;
       taken: (promise: EverythingPromise) => void;
       given: (ack: (answer: OtherItem[] | null | Failure) => void) => void;
+      chained: (chain: Chain) => void;
       failed: (value: { [key in Color]?: Level } | null) => void;
       /** A command that was emitted without an ack has failed. */
       error: (failure: Failure["error"] & { event?: string }) => void;
@@ -344,7 +354,7 @@ declare namespace Everything {
       ping: (ack: (failure?: Failure) => void) => void;
       move: (default_: number, ack: number, ack_: (failure?: Failure) => void) => void;
       plain: (value: number, ack: (answer: string | Failure) => void) => void;
-      echo: (rawMessage: unknown, ack: (answer: unknown | Failure) => void) => void;
+      echo: (raw: unknown, ack: (answer: unknown | Failure) => void) => void;
       many: (value: string[] | null, ack: (answer: { [key: string]: Item } | null | Failure) => void) => void;
       page: (ack: (answer: PagedOfItem | Failure) => void) => void;
       pair: (both: BothOfIntAndItem, ack: (answer: unknown | Failure) => void) => void;

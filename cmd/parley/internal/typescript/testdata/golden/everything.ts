@@ -18,6 +18,9 @@ export const Color = {
 /** Forest is a list of itself. */
 export type Forest = Forest[] | null;
 
+/** Dictionary is a map of itself. */
+export type Dictionary = { [key: string]: Dictionary } | null;
+
 /** State is an enumeration. */
 export type State = "open" | "closed" | "secret";
 
@@ -31,6 +34,9 @@ export const State = {
 
 /** Level is an enumeration of numbers, which may be more than those here. */
 export type Level = number;
+
+/** Chain is nothing but pointers. */
+export type Chain = null;
 
 /** Bytes travel as they are: browsers receive an ArrayBuffer, Node.js a Buffer. */
 export type Bytes = ArrayBuffer | Uint8Array;
@@ -180,7 +186,7 @@ export namespace SignalR {
     ping: () => void;
     move: (default_: number, ack: number) => void;
     plain: (value: number) => string;
-    echo: (rawMessage: unknown) => unknown;
+    echo: (raw: unknown) => unknown;
     many: (value: string[] | null) => { [key: string]: Item } | null;
     page: () => PagedOfItem;
     pair: (both: BothOfIntAndItem) => unknown;
@@ -202,7 +208,9 @@ export namespace SignalR {
     tree: (node: Node) => void;
     all: (everything: Everything) => void;
     nested: (forest: Forest) => void;
+    "defined\u2028 \"or\" not": (dictionary: Dictionary) => void;
     taken: (promise: EverythingPromise) => void;
+    chained: (chain: Chain) => void;
     failed: (value: { [key in Color]?: Level } | null) => void;
   }
 
@@ -347,10 +355,12 @@ export namespace SocketIO {
     tree: (node: Node) => void;
     all: (everything: Everything) => void;
     nested: (forest: Forest) => void;
+    "defined\u2028 \"or\" not": (dictionary: Dictionary) => void;
     pick: (choice: Choice, ack: (answer: Color | Failure) => void) => void;
     sure: (text: string, wait: number, ack: (answer: boolean | Failure) => void) => void;
     taken: (promise: EverythingPromise) => void;
     given: (ack: (answer: OtherItem[] | null | Failure) => void) => void;
+    chained: (chain: Chain) => void;
     failed: (value: { [key in Color]?: Level } | null) => void;
     /** A command that was emitted without an ack has failed. */
     error: (failure: Failure["error"] & { event?: string }) => void;
@@ -367,7 +377,7 @@ export namespace SocketIO {
     ping: (ack: (failure?: Failure) => void) => void;
     move: (default_: number, ack: number, ack_: (failure?: Failure) => void) => void;
     plain: (value: number, ack: (answer: string | Failure) => void) => void;
-    echo: (rawMessage: unknown, ack: (answer: unknown | Failure) => void) => void;
+    echo: (raw: unknown, ack: (answer: unknown | Failure) => void) => void;
     many: (value: string[] | null, ack: (answer: { [key: string]: Item } | null | Failure) => void) => void;
     page: (ack: (answer: PagedOfItem | Failure) => void) => void;
     pair: (both: BothOfIntAndItem, ack: (answer: unknown | Failure) => void) => void;

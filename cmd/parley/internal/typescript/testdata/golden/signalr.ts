@@ -118,6 +118,9 @@ export interface BothOfStringAndListOfItem {
 /** Forest is a list of itself. */
 export type Forest = Forest[] | null;
 
+/** Dictionary is a map of itself. */
+export type Dictionary = { [key: string]: Dictionary } | null;
+
 /** Choice has unions. */
 export interface Choice {
   state: State;
@@ -146,6 +149,9 @@ export interface EverythingPromise {
   kept: boolean;
 }
 
+/** Chain is nothing but pointers. */
+export type Chain = null;
+
 export namespace SignalR {
   /** What pages call by invoke, or by send, which does not wait. */
   export interface Methods {
@@ -158,7 +164,7 @@ export namespace SignalR {
     ping: () => void;
     move: (default_: number, ack: number) => void;
     plain: (value: number) => string;
-    echo: (rawMessage: unknown) => unknown;
+    echo: (raw: unknown) => unknown;
     many: (value: string[] | null) => { [key: string]: Item } | null;
     page: () => PagedOfItem;
     pair: (both: BothOfIntAndItem) => unknown;
@@ -180,7 +186,9 @@ export namespace SignalR {
     tree: (node: Node) => void;
     all: (everything: Everything) => void;
     nested: (forest: Forest) => void;
+    "defined\u2028 \"or\" not": (dictionary: Dictionary) => void;
     taken: (promise: EverythingPromise) => void;
+    chained: (chain: Chain) => void;
     failed: (value: { [key in Color]?: Level } | null) => void;
   }
 

@@ -118,6 +118,9 @@ export interface BothOfStringAndListOfItem {
 /** Forest is a list of itself. */
 export type Forest = Forest[] | null;
 
+/** Dictionary is a map of itself. */
+export type Dictionary = { [key: string]: Dictionary } | null;
+
 /** Choice has unions. */
 export interface Choice {
   State: State;
@@ -145,6 +148,9 @@ export type Level = number;
 export interface EverythingPromise {
   Kept: boolean;
 }
+
+/** Chain is nothing but pointers. */
+export type Chain = null;
 
 /** Bytes travel as they are: browsers receive an ArrayBuffer, Node.js a Buffer. */
 export type Bytes = ArrayBuffer | Uint8Array;
@@ -176,10 +182,12 @@ export namespace SocketIO {
     tree: (node: Node) => void;
     all: (everything: Everything) => void;
     nested: (forest: Forest) => void;
+    "defined\u2028 \"or\" not": (dictionary: Dictionary) => void;
     pick: (choice: Choice, ack: (answer: Color | Failure) => void) => void;
     sure: (text: string, wait: number, ack: (answer: boolean | Failure) => void) => void;
     taken: (promise: EverythingPromise) => void;
     given: (ack: (answer: OtherItem[] | null | Failure) => void) => void;
+    chained: (chain: Chain) => void;
     failed: (value: { [key in Color]?: Level } | null) => void;
     /** A command that was emitted without an ack has failed. */
     error: (failure: Failure["error"] & { event?: string }) => void;
@@ -196,7 +204,7 @@ export namespace SocketIO {
     ping: (ack: (failure?: Failure) => void) => void;
     move: (default_: number, ack: number, ack_: (failure?: Failure) => void) => void;
     plain: (value: number, ack: (answer: string | Failure) => void) => void;
-    echo: (rawMessage: unknown, ack: (answer: unknown | Failure) => void) => void;
+    echo: (raw: unknown, ack: (answer: unknown | Failure) => void) => void;
     many: (value: string[] | null, ack: (answer: { [key: string]: Item } | null | Failure) => void) => void;
     page: (ack: (answer: PagedOfItem | Failure) => void) => void;
     pair: (both: BothOfIntAndItem, ack: (answer: unknown | Failure) => void) => void;
