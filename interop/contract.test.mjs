@@ -45,6 +45,7 @@ function compile(files, more = {}) {
   })
 }
 
+const run = (...args) => promisify(execFile)('go', ['run', '-buildvcs=false', './cmd/parley', 'contract', ...args], { cwd: root })
 const read = (folder, name) => readFileSync(join(folder, name), 'utf8')
 const everything = read(golden, 'everything.ts')
 
@@ -168,8 +169,20 @@ test("the duplex page keeps to its contract", () => {
   }
 })
 
+test("the guide's page compiles, and its module loads", async () => {
+  const [, page] = /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'docs/contracts.md'), 'utf8'))
+  const { stdout: jobs } = await run('ts', './examples/duplex/jobs')
+  assert.deepEqual(compile({ 'jobs.ts': jobs, 'page.ts': page }), [])
+  const { outputText } = ts.transpileModule(jobs, { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true } })
+  const { Phase, failed } = await import('data:text/javascript,' + encodeURIComponent(outputText))
+  assert.equal(Phase.Waiting, 'waiting')
+  assert.ok(failed({ error: { code: 'busy', message: 'later' } }))
+  for (const answer of [undefined, null, 'error', 7, {}, { error: null }, { error: {} }, { error: { code: 1, message: '' } }, ['error']]) {
+    assert.ok(!failed(answer), JSON.stringify(answer))
+  }
+})
+
 test('the command prints, and says where a package is wrong', async () => {
-  const run = (...args) => promisify(execFile)('go', ['run', '-buildvcs=false', './cmd/parley', 'contract', ...args], { cwd: root })
   const { stdout } = await run('ts', './cmd/parley/internal/typescript/testdata/everything')
   assert.equal(stdout.replace(/^.*\n/, ''), everything.replace(/^.*\n/, ''))
   await assert.rejects(run('ts', './cmd/parley/internal/typescript/testdata/broken'), err => /broken\.go:5:26: undefined: Draft/.test(err.stderr))

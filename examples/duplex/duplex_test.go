@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -364,5 +366,31 @@ func TestOverEveryProtocol(t *testing.T) {
 				t.Error("a job that is not there was cancelled")
 			}
 		})
+	}
+}
+
+// TestTheGuideQuotesTheExample wants the Go and the JavaScript of
+// docs/contracts.md to stand in the sources.
+func TestTheGuideQuotesTheExample(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/contracts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sources strings.Builder
+	for _, name := range []string{"jobs/jobs.go", "duplex.go", "run.go", "operator/main.go", "operators.js"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources.Write(text)
+	}
+	quotes := regexp.MustCompile("(?s)```(?:go|js)\n(.*?)```").FindAllStringSubmatch(string(guide), -1)
+	if len(quotes) < 8 {
+		t.Errorf("the guide has %d quotes", len(quotes))
+	}
+	for _, quote := range quotes {
+		if !strings.Contains(sources.String(), quote[1]) {
+			t.Errorf("this is not in the example:\n%s", quote[1])
+		}
 	}
 }
