@@ -602,3 +602,12 @@ func isEvent(name string) func(element) bool {
 
 // parseText reads a string of JSON.
 func parseText(raw string, into *string) error { return json.Unmarshal([]byte(raw), into) }
+
+// object reads an object of strings.
+func object(t *testing.T, raw string) (o map[string]string) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(raw), &o); err != nil {
+		t.Fatalf("%s: %v", raw, err)
+	}
+	return o
+}
