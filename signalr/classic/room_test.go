@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"testing"
 
 	"github.com/parley-go/parley"
@@ -27,7 +28,7 @@ type connected struct {
 
 func newRoom() *room {
 	const most = 1000 // events of one test
-	r := &room{parley.NewHub(nil), make(chan connected, most), make(chan error, most)}
+	r := &room{parley.NewHub(&parley.HubOptions{Log: slog.New(slog.DiscardHandler)}), make(chan connected, most), make(chan error, most)}
 	r.OnConnect(func(ctx context.Context, c *parley.Conn) error {
 		if c.Request().URL.Query().Get("refuse") != "" {
 			return parley.Errorf("refused", "not you")

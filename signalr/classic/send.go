@@ -122,6 +122,8 @@ func (e *endpoint) start(w http.ResponseWriter, q *request) {
 	switch {
 	case no != nil:
 		no.answer(w)
+	case f != nil && f.stays: // it was told on its stream, perhaps
+		(&refused{http.StatusInternalServerError, f.reason}).answer(w)
 	case f != nil || c.begin(w, q):
 		answerJSON(w, q, startedJSON)
 	}
