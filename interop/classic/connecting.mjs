@@ -11,8 +11,8 @@ export const connecting = [
       w.equal(c.transport.name, w.transport, 'transport')
       w.equal(id, c.id, 'id')
       w.says(id, guid)
-      w.equal(transport, { webSockets: 'websocket', serverSentEvents: 'sse', longPolling: 'poll', foreverFrame: 'foreverframe' }[w.transport], 'transport at the hub')
-      w.equal(protocol, 'signalr-classic', 'protocol')
+      w.equal(transport, { webSockets: 'websocket', serverSentEvents: 'sse', longPolling: 'polling', foreverFrame: 'foreverframe' }[w.transport], 'transport at the hub')
+      w.equal(protocol, 'classic', 'protocol')
     },
   },
   {
@@ -41,7 +41,7 @@ export const connecting = [
   {
     name: 'the page\'s own query is in every request',
     async run(w) {
-      for (const qs of [{ name: 'Ann', of: 'a&b c' }, 'name=Ann&of=a%26b%20c', '?name=Ann&of=a%26b%20c']) {
+      for (const qs of [{ name: 'Ann', of: 'a&b c' }, 'name=Ann&of=a%26b%20c', '&name=Ann&of=a%26b%20c']) {
         const c = await w.connect({ qs })
         const { query } = await w.describe(c)
         w.equal([query.name, query.of], ['Ann', 'a&b c'], 'query')
@@ -64,7 +64,8 @@ export const connecting = [
     async run(w) {
       const c = w.hubs({ qs: { refuse: 'Not today.' } })
       c.mayComplain = true
-      await w.fails(w.start(c), /^Error during start request\. Stopping the connection\./)
+      // On a slow machine the reason, which waits for 2 s, overtakes the answer to the start.
+      await w.fails(w.start(c), /^Error during start request\. Stopping the connection\.|^The connection was stopped during the start request\./)
       w.equal(c.states.items, ['connecting', 'disconnected'], 'states')
     },
   },

@@ -50,6 +50,7 @@ export class Host {
       if (words !== null && request.url.includes(words)) response.writeHead(404).end()
       else forward(target, request, response)
     })
+    proxy.keepAliveTimeout = 60_000 // none ends while a slow client is about to use it again
     await new Promise(resolve => proxy.listen(0, '127.0.0.1', resolve))
     const stop = () => new Promise(resolve => {
       proxy.close(resolve)

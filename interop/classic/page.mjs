@@ -55,7 +55,7 @@ function credentials(init) {
 /** fetching is fetch as a browser does it for a window: with its cookies, and within the rules for other origins as far as
     requests go that need no preflight (Fetch §4.10, CORS check). */
 function fetching(window, cookies) {
-  return async (resource, { credentials = 'same-origin', headers, ...options } = {}) => {
+  const fetched = async (resource, { credentials = 'same-origin', headers, ...options } = {}) => {
     const url = new URL(resource, window.location.href)
     const foreign = url.origin !== window.location.origin
     const known = credentials === 'include' || !foreign
@@ -73,6 +73,11 @@ function fetching(window, cookies) {
         throw new TypeError(`${url.origin} does not allow ${window.location.origin}`)
       }
     }
+    return response
+  }
+  return (...args) => {
+    const response = fetched(...args)
+    response.catch(() => {}) // the client lets its last words go, and a browser does not mind
     return response
   }
 }

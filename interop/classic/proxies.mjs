@@ -42,7 +42,7 @@ export const proxies = [
       connection.judgeHub.client.heard = text => heard.push(text)
       for (let i = 1; i <= 3; i++) {
         await w.start(c)
-        await w.within('answer', new Promise((resolve, reject) => connection.judgeHub.server.toOne(c.id, i).done(resolve).fail(reject)))
+        await w.within('answer', new Promise((resolve, reject) => connection.judgeHub.server.toOne(c.id, String(i)).done(resolve).fail(reject)))
         w.equal(heard.length, i, 'heard')
         connection.hub.stop()
       }

@@ -1,9 +1,13 @@
 // Clients that the negotiation sends elsewhere.
 
+/** Those that can bear the token of a redirect. */
+const bearers = ['webSockets', 'serverSentEvents', 'longPolling']
+
 export const redirects = [
   {
     name: 'a redirect leads to another endpoint, with a token and a query, until the client stops',
     since: 2.4,
+    transports: bearers,
     async run(w) {
       const c = w.hubs({ path: '/classic/moved', qs: { name: 'first' } })
       await w.start(c)
@@ -23,6 +27,7 @@ export const redirects = [
   {
     name: 'a redirect to a url that ends in a slash works for everything after it',
     since: 2.4,
+    transports: bearers,
     async run(w) {
       const [c, other] = await Promise.all([w.connect({ path: '/classic/moved/slash' }), w.connect({ path: '/classic/guarded', qs: { access_token: 'good' } })])
       const gone = w.heard(other, 'gone')
@@ -37,6 +42,7 @@ export const redirects = [
   {
     name: 'a redirected connection comes back where it was',
     since: 2.4,
+    transports: bearers,
     async run(w) {
       w.hasty(w.abroad)
       const wire = await w.wire()

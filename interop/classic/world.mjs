@@ -35,6 +35,9 @@ let names = 0
 /** The number of each state of a connection, and its name. */
 const states = { 0: 'connecting', 1: 'connected', 2: 'reconnecting', 4: 'disconnected' }
 
+/** What the client says when something is not as it should be, other than by an error. */
+const warning = /WARNING|has been missed|timed out|transport (failed|threw)|start request failed|Unclean|Failed at/
+
 class World {
   #ends = []
   #host
@@ -113,8 +116,8 @@ class World {
       .states the names of the states it has been in. */
   watched(connection) {
     connection.reconnectDelay = 20 // the client's default is 2 s
-    connection.said = []
-    connection.log = line => connection.said.push(`${Math.round(performance.now())} ${line}`)
+    connection.said = new Inbox()
+    connection.log = line => connection.said.put(`${Math.round(performance.now())} ${line}`)
     connection.errors = new Inbox()
     connection.error(err => connection.errors.put(err))
     connection.states = new Inbox()
@@ -185,13 +188,13 @@ class World {
     for (const { mayComplain, errors, said } of this.#connections) {
       if (mayComplain) continue
       this.equal(errors.items.map(err => err.message), [], 'errors')
-      this.equal(said.filter(line => /WARNING|missed|failed|invalid/i.test(line)), [], 'warnings')
+      this.equal(said.items.filter(line => warning.test(line)), [], 'warnings')
     }
   }
 
   /** told is all that the connections have said. */
   told() {
-    return this.#connections.map(({ said, errors, states }, i) => [`connection ${i}: ${states.items}`, ...said,
+    return this.#connections.map(({ said, errors, states }, i) => [`connection ${i}: ${states.items}`, ...said.items,
       ...errors.items.map(err => `error: ${err.message}; ${err.source?.status ?? err.source?.message ?? err.context?.status ?? ''}`)].join('\n  ')).join('\n')
   }
 

@@ -28,6 +28,7 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:0", "the address to listen on")
 	var o site
 	flag.StringVar(&o.origin, "origin", "", "an origin whose pages may connect, besides the server's own")
+	flag.StringVar(&o.key, "key", "", "what seals the tokens of classic SignalR's clients, which servers may share")
 	flag.StringVar(&o.files, "files", "", "a folder to serve at /files/")
 	limits := &o.limits
 	flag.DurationVar(&limits.KeepAlive, "keepalive", 0, "time between two pings; 0 means the hub's default")
@@ -45,8 +46,10 @@ func main() {
 type site struct {
 	limits        parley.Limits
 	origin, files string
+	key           string
 	hub, parallel *parley.Hub // the second runs several calls of a connection at a time
 	judges        *judges
+	court         *court
 }
 
 // run serves until the process is asked to end, then shuts the hubs down.
@@ -65,6 +68,7 @@ func run(listen string, s *site) error {
 	}
 	matrix := mountMatrix(mux, s.limits, log)
 	s.judges = mountJudges(mux, s.limits, s.origin, log)
+	s.court = mountClassic(mux, s.limits, s.origin, s.key, log)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
@@ -83,7 +87,7 @@ func run(listen string, s *site) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return errors.Join(s.hub.Shutdown(ctx), s.parallel.Shutdown(ctx), endRaw(ctx), endOld(ctx), endAdmin(ctx), s.judges.shutdown(ctx), matrix.shutdown(ctx), server.Shutdown(ctx))
+	return errors.Join(s.hub.Shutdown(ctx), s.parallel.Shutdown(ctx), endRaw(ctx), endOld(ctx), endAdmin(ctx), s.judges.shutdown(ctx), s.court.shutdown(ctx), matrix.shutdown(ctx), server.Shutdown(ctx))
 }
 
 func (s *site) mux() *http.ServeMux {

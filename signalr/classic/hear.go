@@ -50,7 +50,11 @@ func (c *connection) invoke(data []byte, l *leg) error {
 	}
 	if p == nil {
 		if p, err = c.visit(in.hub); err != nil {
-			return c.answer(&in, err, unresolvedHub(brief(in.hub)), socket)
+			said := unresolvedHub(brief(in.hub))
+			if errors.Is(err, errNotAllowed) {
+				said = unauthorized(in.hub, brief(in.method))
+			}
+			return c.answer(&in, err, said, socket)
 		}
 	}
 	var m wire.Message
@@ -83,7 +87,10 @@ func (c *connection) ended() bool {
 	return c.phase >= closing
 }
 
-var errNoHub = errors.New("the hub does not exist, or is not for this client")
+var (
+	errNoHub      = errors.New("the hub does not exist")
+	errNotAllowed = errors.New("the hub is not for this client")
+)
 
 // visit makes a presence at a hub that the client has not subscribed to: JavaScript
 // leaves out those of which it wants no events, and calls them all the same.
@@ -99,7 +106,7 @@ func (c *connection) visit(name string) (*presence, error) {
 	case len(list) >= c.endpoint.o.MaxHubs:
 		return nil, fmt.Errorf("the connection has %d hubs: %w", len(list), errNoHub)
 	case c.endpoint.o.Authorize != nil && c.endpoint.o.Authorize(r, h.name) != nil:
-		return nil, errNoHub
+		return nil, errNotAllowed
 	}
 	p, err := c.present(h, r, nil)
 	if err != nil {

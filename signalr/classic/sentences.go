@@ -14,7 +14,7 @@ func (p hubProtocol) sentence(m *wire.Message) (said string, meant bool) {
 	hub, method := p.called(m)
 	switch {
 	case e.Code == wire.CodeUnauthorized: // of middleware, which speaks for the hub
-		return fmt.Sprintf("Caller is not authorized to invoke the %s method on %s.", method, hub), false
+		return unauthorized(hub, method), false
 	case !e.Hub:
 		return e.Message, true
 	}
@@ -63,6 +63,12 @@ func candidate(method, message string) string {
 		names[i] = fmt.Sprintf("arg%d", i+1)
 	}
 	return method + "(" + strings.Join(names, ", ") + ")"
+}
+
+// unauthorized is what Microsoft's server says to who may not call a method, or
+// have its hub.
+func unauthorized(hub, method string) string {
+	return fmt.Sprintf("Caller is not authorized to invoke the %s method on %s.", method, hub)
 }
 
 // unresolvedHub is what Microsoft's server says of a hub it does not know.
