@@ -216,6 +216,9 @@ func (c *connection) settle() {
 func (c *connection) verdict() (refused string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.refused == "" && c.phase != started {
+		return "The connection has ended.", false
+	}
 	return c.refused, c.phase == started
 }
 
