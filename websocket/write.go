@@ -121,9 +121,16 @@ func (c *Conn) WriteBatch(ctx context.Context, batch []*Prepared) error {
 	return c.endWrite(q, c.writeAll(ctx, q, mark))
 }
 
-// checkMessage tells why a message cannot be sent.
+// checkMessage tells why a message cannot be sent. It is small enough to be inlined.
 func (c *Conn) checkMessage(t MessageType, data []byte) error {
-	if err := checkType(t); err != nil || c.version != hixie76 {
+	if c.version != hixie76 && (t == Text || t == Binary) {
+		return nil
+	}
+	return cannotSend(t, data, c.version)
+}
+
+func cannotSend(t MessageType, data []byte, v version) error {
+	if err := checkType(t); err != nil || v != hixie76 {
 		return err
 	}
 	return check76(t, data)
