@@ -15,12 +15,12 @@ import (
 // room is a hub with something of everything.
 type room struct {
 	*parley.Hub
-	connects    chan connected
+	connects    chan arrival
 	disconnects chan error
 }
 
-// connected is one OnConnect.
-type connected struct {
+// arrival is one OnConnect.
+type arrival struct {
 	id, user  string
 	recovered bool
 	groups    []string
@@ -28,12 +28,12 @@ type connected struct {
 
 func newRoom() *room {
 	const most = 1000 // events of one test
-	r := &room{parley.NewHub(&parley.HubOptions{Log: slog.New(slog.DiscardHandler)}), make(chan connected, most), make(chan error, most)}
+	r := &room{parley.NewHub(&parley.HubOptions{Log: slog.New(slog.DiscardHandler)}), make(chan arrival, most), make(chan error, most)}
 	r.OnConnect(func(ctx context.Context, c *parley.Conn) error {
 		if c.Request().URL.Query().Get("refuse") != "" {
 			return parley.Errorf("refused", "not you")
 		}
-		r.connects <- connected{c.ID(), c.User(), c.Recovered(), c.Groups()}
+		r.connects <- arrival{c.ID(), c.User(), c.Recovered(), c.Groups()}
 		return c.Send(ctx, "welcome", c.User())
 	})
 	r.OnDisconnect(func(_ context.Context, _ *parley.Conn, err error) { r.disconnects <- err })
