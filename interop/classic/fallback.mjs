@@ -1,6 +1,7 @@
 // Transports that do not come through, and the next one in their place.
 
 const order = ['webSockets', 'serverSentEvents', 'longPolling']
+const all = [...order, 'foreverFrame']
 
 /** The transports before the cell's. */
 const before = w => order.slice(0, order.indexOf(w.transport))
@@ -56,10 +57,10 @@ export const fallback = [
     async run(w) {
       const c = w.hubs({ path: `/classic/only/${w.transport}` })
       c.mayComplain = true // that a transport failed
-      await w.start(c, { transport: order })
+      await w.start(c, { transport: all })
       w.equal(c.transport.name, w.transport, 'transport')
       w.equal(await w.call(c, 'echo', 'in'), 'in', 'answer')
-      const others = order.filter(name => name !== w.transport)
+      const others = all.filter(name => name !== w.transport)
       const d = w.hubs({ path: `/classic/only/${w.transport}` })
       d.mayComplain = true
       await w.fails(w.start(d, { transport: others }), 'No transport could be initialized successfully. Try specifying a different transport or none at all for auto initialization.')

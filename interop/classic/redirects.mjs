@@ -51,7 +51,8 @@ export const redirects = [
       await w.start(c)
       const { id } = c
       wire.cut()
-      await w.reaches(c, 'connected', 2)
+      if (w.transport !== 'longPolling' || w.where === 'node') await w.reaches(c, 'connected', 2) // Chromium sends a poll again by itself
+      await w.connected(c)
       w.equal([(await w.describe(c)).id, await w.call(c, 'secret')], [id, '42'], 'id and answer')
     },
   },

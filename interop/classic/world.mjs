@@ -100,15 +100,15 @@ class World {
 
   /** hubs is a connection that is stopped with the scenario: to the hubs at path, with proxies of those of them whose names
       are given, each of which has a callback and so hears its hub. The first is connection.hub. */
-  hubs({ at = this.server, path = '/classic', page = at.page ?? this, names = ['judgeHub'], ...options } = {}) {
-    const connection = this.watched(page.$.hubConnection(at.url + path, { useDefaultPath: false, ...options }))
+  hubs({ at = this.server, path = '/classic', page = at.page ?? this, names = ['judgeHub'], qs = at.qs, ...options } = {}) {
+    const connection = this.watched(page.$.hubConnection(at.url + path, { useDefaultPath: false, qs, ...options }))
     for (const name of names) connection.createHubProxy(name).on('welcome', () => {})
     connection.hub = connection.proxies[names[0]?.toLowerCase()]
     return connection
   }
 
   /** raw is a connection without hubs. */
-  raw({ at = this.server, path = '/classic-raw', page = at.page ?? this, qs } = {}) {
+  raw({ at = this.server, path = '/classic-raw', page = at.page ?? this, qs = at.qs } = {}) {
     return this.watched(page.$.connection(at.url + path, qs))
   }
 
