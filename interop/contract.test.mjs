@@ -57,6 +57,24 @@ test('what the hub writes is what was declared', () => {
   assert.deepEqual(compile({ 'everything.ts': everything, 'samples.ts': read(golden, 'samples.ts') }), [])
 })
 
+test('a contract of one question has all the tables that pages name', () => {
+  const page = `
+    import { HubConnectionBuilder } from '@microsoft/signalr'
+    import { io, type Socket } from 'socket.io-client'
+    import type { SignalR, SocketIO } from './lone.js'
+    const hub: SignalR.Connection = new HubConnectionBuilder().withUrl('/').build()
+    hub.on('sure', () => true)
+    // @ts-expect-error
+    hub.invoke('sure')
+    const socket: SocketIO.Socket = io()
+    const bare: Socket<SocketIO.ListenEvents, SocketIO.EmitEvents> = socket
+    bare.on('sure', ack => ack(true))
+    // @ts-expect-error
+    socket.emit('sure')
+  `
+  assert.deepEqual(compile({ 'lone.ts': read(golden, 'lone.ts'), 'page.ts': page }), [])
+})
+
 test('the declarations for one family need the client of that family alone', () => {
   for (const [name, not] of [['signalr.ts', 'socket.io'], ['declared.ts', 'socket.io'], ['socketio.ts', 'signalr']]) {
     const text = read(golden, name)
@@ -64,6 +82,40 @@ test('the declarations for one family need the client of that family alone', () 
     assert.deepEqual(compile({ [name]: text }), [])
   }
 })
+
+/** The versions of the clients that are installed beside those of today, by the name of the npm package. */
+const versions = {
+  '@microsoft/signalr': ['signalr-3', 'signalr-5', 'signalr-6', 'signalr-7', 'signalr-8'],
+  'socket.io-client': ['socket.io-client-4.0', 'socket.io-client-4.5', 'socket.io-client-4.6', 'socket.io-client-4.7'],
+}
+for (const [name, all] of Object.entries(versions)) {
+  for (const version of all) {
+    test(`the declarations are good for ${version}`, () => {
+      const paths = { [name]: [join(root, 'interop/node_modules', version)] }
+      const [file, page] = name === 'socket.io-client'
+        ? ['socketio.ts', `
+          import { io } from 'socket.io-client'
+          import type { SocketIO } from './socketio.js'
+          const socket: SocketIO.Socket = io()
+          socket.on('saved', item => item.Name.length)
+          socket.emit('ping')
+          socket.emit('plain', 7, answer => answer)
+          // @ts-expect-error
+          socket.emit('plain', '7', () => {})
+        `]
+        : ['signalr.ts', `
+          import { HubConnectionBuilder } from '@microsoft/signalr'
+          import type { SignalR } from './signalr.js'
+          const hub: SignalR.Connection = new HubConnectionBuilder().withUrl('/').build()
+          hub.on('saved', item => item.name.length)
+          hub.invoke('plain', 7).then(answer => answer.length)
+          // @ts-expect-error
+          hub.invoke('plain', '7')
+        `]
+      assert.deepEqual(compile({ [file]: read(golden, file), 'page.ts': page }, { paths, skipLibCheck: true }), [])
+    })
+  }
+}
 
 test('ambient declarations serve scripts without modules', () => {
   const files = {

@@ -121,6 +121,7 @@ async function begin() {
     changed: of(show),
     noted: of((from, text) => hear('note', `${from}: ${text}`)),
     present: of(s => hear(s.moment === 'faulted' ? 'fault' : 'session', `${s.operator}, by ${s.via}: ${s.moment}${s.why ? `, as ${s.why}` : ''}`)),
+    refused: of(why => hear('fault', why)),
     approve: ask,
   })
   if (own !== number) return begun.close()

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/examples/duplex/jobs"
@@ -115,6 +116,9 @@ func (a *App) opened(ctx context.Context, c *parley.Conn) error {
 	if name == "" {
 		return parley.Errorf(jobs.Malformed, "Who are you? Add ?name= to the address.")
 	}
+	if utf8.RuneCountInString(name) > jobs.MaxName {
+		return parley.Errorf(jobs.Malformed, "A name has at most %d characters.", jobs.MaxName)
+	}
 	a.mu.Lock()
 	full := a.operators >= a.opts.Operators
 	if !full {
@@ -156,6 +160,9 @@ func (a *App) present(ctx context.Context, c *parley.Conn, moment jobs.Moment, r
 }
 
 func (a *App) note(ctx context.Context, c *parley.Conn, r jobs.Remark) error {
+	if n := utf8.RuneCountInString(r.Text); n == 0 || n > jobs.MaxText {
+		return parley.Errorf(jobs.Malformed, "A remark has 1 to %d characters.", jobs.MaxText)
+	}
 	r.From = operatorOf(c).name // whatever the sender says
 	return jobs.Noted.Send(ctx, a.hub, r)
 }

@@ -52,6 +52,19 @@ func enter(t *testing.T, hub *parley.Hub, name string, decide func(context.Conte
 	return o
 }
 
+// refused tells why an operator was not let in: while it connected, or at once
+// after that.
+func refused(t *testing.T, hub *parley.Hub, name string) error {
+	t.Helper()
+	cl := parleytest.New(hub, &parleytest.Options{URL: "/?" + url.Values{"name": {name}}.Encode()})
+	defer cl.Close(t.Context())
+	if err := cl.Connect(t.Context()); err != nil {
+		return err
+	}
+	<-cl.Done()
+	return cl.Err()
+}
+
 func (o *testOperator) heard() []string {
 	synctest.Wait()
 	var all []string
@@ -213,6 +226,7 @@ func TestOneWayAndSessions(t *testing.T) {
 		}
 		synctest.Wait()
 		ben.Close(t.Context())
+		synctest.Wait()
 		eve := enter(t, app.Hub(), "Eve", nil)
 		app.Hub().Conn(idOf(t, app, "Eve")).CloseNow()
 		<-eve.Done()
@@ -268,9 +282,7 @@ func TestAJobEndsWithItsSession(t *testing.T) {
 func TestThrottles(t *testing.T) {
 	inBubble(t, &Options{Operators: 2, Jobs: 1}, func(t *testing.T, app *App) {
 		ann, ben := enter(t, app.Hub(), "Ann", yes), enter(t, app.Hub(), "Ben", yes)
-		eve := enter(t, app.Hub(), "Eve", yes)
-		<-eve.Done()
-		if err := eve.Err(); err == nil || !strings.Contains(err.Error(), "All 2 seats are taken.") {
+		if err := refused(t, app.Hub(), "Eve"); err == nil || !strings.Contains(err.Error(), "All 2 seats are taken.") {
 			t.Errorf("a third operator: %v", err)
 		}
 		first := make(chan error)
@@ -303,10 +315,26 @@ func TestThrottles(t *testing.T) {
 
 func TestNobodyIsRefused(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, app *App) {
-		nobody := enter(t, app.Hub(), "", yes)
-		<-nobody.Done()
-		if len(app.Hub().Audience().Conns()) != 0 {
-			t.Error("an operator without a name was let in")
+		for _, name := range []string{"", strings.Repeat("n", jobs.MaxName+1)} {
+			if err := refused(t, app.Hub(), name); err == nil || len(app.Hub().Audience().Conns()) != 0 {
+				t.Errorf("operator %q was let in: %v", name, err)
+			}
+		}
+	})
+}
+
+func TestWhatIsTooLongIsRefused(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, app *App) {
+		ann := enter(t, app.Hub(), "Ann", func(context.Context, jobs.Request) (jobs.Verdict, error) {
+			return jobs.Verdict{Approved: true, Reason: strings.Repeat("r", jobs.MaxText+1)}, nil
+		})
+		for _, text := range []string{"", strings.Repeat("t", jobs.MaxText+1)} {
+			if err := jobs.Note.Call(t.Context(), ann.Client, jobs.Remark{Text: text}); code(err) != jobs.Malformed {
+				t.Errorf("a remark of %d characters: %v", len(text), err)
+			}
+		}
+		if _, err := jobs.Run.Call(t.Context(), ann.Client, order(jobs.Production)); code(err) != jobs.Rejected {
+			t.Errorf("a verdict of many words: %v", err)
 		}
 	})
 }

@@ -23,6 +23,7 @@ import { load } from '/web/dialects.js'
  * @property {(job: Jobs.Job) => void} changed
  * @property {(from: string, text: string) => void} noted
  * @property {(session: Jobs.Session) => void} present
+ * @property {(why: string) => void} refused a remark, which nobody waited for
  * @property {(request: Jobs.Request) => Promise<Jobs.Verdict>} approve
  */
 
@@ -77,6 +78,7 @@ export async function overSocketIO(name, ears) {
   socket.on('changed', ears.changed)
   socket.on('noted', ears.noted)
   socket.on('present', ears.present)
+  socket.on('error', failure => ears.refused(failure.message)) // over SignalR, what nobody waits for fails silently
   socket.on('approve', (request, ack) => { ears.approve(request).then(ack) }) // the ack is the answer
   const patient = socket.timeout(patience)
   return {

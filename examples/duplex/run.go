@@ -33,12 +33,11 @@ func (a *App) run(ctx context.Context, c *parley.Conn, order jobs.Order) (jobs.R
 
 // check refuses what cannot be done.
 func check(o jobs.Order) error {
-	const longest = 64
 	switch {
 	case o.Service == "" || o.Version == "":
 		return parley.Errorf(jobs.Malformed, "An order names a service and a version.")
-	case utf8.RuneCountInString(o.Service) > longest || utf8.RuneCountInString(o.Version) > longest:
-		return parley.Errorf(jobs.Malformed, "A name has at most %d characters.", longest)
+	case utf8.RuneCountInString(o.Service) > jobs.MaxName || utf8.RuneCountInString(o.Version) > jobs.MaxName:
+		return parley.Errorf(jobs.Malformed, "A name has at most %d characters.", jobs.MaxName)
 	case o.Target != jobs.Staging && o.Target != jobs.Production:
 		return parley.Errorf(jobs.Malformed, "There is no target %q.", o.Target)
 	}
@@ -95,6 +94,8 @@ func (a *App) approval(ctx context.Context, c *parley.Conn, r *running) (jobs.Ve
 		return verdict, parley.Errorf(jobs.Rejected, "The operator's program failed: %s", failed.Message)
 	case err != nil:
 		return verdict, err
+	case utf8.RuneCountInString(verdict.Reason) > jobs.MaxText:
+		return verdict, parley.Errorf(jobs.Rejected, "The reason has more than %d characters.", jobs.MaxText)
 	case !verdict.Approved:
 		return verdict, parley.Errorf(jobs.Rejected, "Not approved: %s", verdict.Reason)
 	}

@@ -45,6 +45,12 @@ const (
 	Unknown    = "unknown"    // there is no such job
 )
 
+// Limits, in characters.
+const (
+	MaxName = 64 // of operators, services, versions
+	MaxText = 500
+)
+
 // Target is where something is to run.
 type Target string
 

@@ -229,12 +229,18 @@ func (p *printer) socketIO() []string {
 	return []string{listen, emit, commands, p.socket("  emit<Name extends keyof Commands>(ev: Name, ...args: Parameters<Commands[Name]>): Socket;\n")}
 }
 
-// socket is what comes before the client's own type, so that it goes first: its
-// timeout forgets what acks bring.
+// socket is the client's own type, and before it what it forgets: what acks bring
+// within a time. Clients before 4.6 do not know emitWithAck.
 func (p *printer) socket(emit string) string {
 	base := p.foreign("ClientSocket") + "<ListenEvents, EmitEvents>"
-	return `/** A Socket that knows the contract: what io returns is one. */
-` + p.export() + `type Socket = {
-  timeout(timeout: number): Pick<` + base + `, "emitWithAck"> & Omit<ReturnType<` + base + `["timeout"]>, "emitWithAck">;
-` + emit + `} & ` + base + ";\n"
+	text := `type Timed = ` + base + ` extends { emitWithAck: infer Ask; timeout: (timeout: number) => infer Next }
+  ? { timeout(timeout: number): { emitWithAck: Ask } & Omit<Next, "emitWithAck"> }
+  : unknown;
+
+/** A Socket that knows the contract: what io returns is one. */
+` + p.export() + `type Socket = Timed & `
+	if emit != "" {
+		text += "{\n" + emit + "} & "
+	}
+	return text + base + ";\n"
 }

@@ -14,8 +14,8 @@ import (
 // TypeScript.
 func reserved() []string {
 	return strings.Fields("SignalR SocketIO Failure Bytes HubConnection IStreamResult ClientSocket " +
-		"Methods Streams Events Questions Connection ListenEvents EmitEvents Commands Socket " +
-		"Array ArrayBuffer Uint8Array Omit Parameters Pick Promise ReturnType")
+		"Methods Streams Events Questions Connection ListenEvents EmitEvents Commands Socket Timed " +
+		"Array ArrayBuffer Uint8Array Omit Parameters Promise ReturnType")
 }
 
 // nameAll gives every declared type a name of its own. Those of the package of

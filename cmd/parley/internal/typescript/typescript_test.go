@@ -72,6 +72,7 @@ func TestGolden(t *testing.T) {
 	for _, tt := range tests {
 		golden(t, tt.file, printed(t, "testdata/everything", tt.o))
 	}
+	golden(t, "lone.ts", printed(t, "testdata/lone", Options{}))
 }
 
 // TestTheDeclarationsOfTheDuplexPage wants the file beside the page to be what

@@ -375,9 +375,12 @@ declare namespace Everything {
       "with-dash": (value: string) => void;
     }
 
+    type Timed = import("socket.io-client").Socket<ListenEvents, EmitEvents> extends { emitWithAck: infer Ask; timeout: (timeout: number) => infer Next }
+      ? { timeout(timeout: number): { emitWithAck: Ask } & Omit<Next, "emitWithAck"> }
+      : unknown;
+
     /** A Socket that knows the contract: what io returns is one. */
-    type Socket = {
-      timeout(timeout: number): Pick<import("socket.io-client").Socket<ListenEvents, EmitEvents>, "emitWithAck"> & Omit<ReturnType<import("socket.io-client").Socket<ListenEvents, EmitEvents>["timeout"]>, "emitWithAck">;
+    type Socket = Timed & {
       emit<Name extends keyof Commands>(ev: Name, ...args: Parameters<Commands[Name]>): Socket;
     } & import("socket.io-client").Socket<ListenEvents, EmitEvents>;
   }

@@ -398,9 +398,12 @@ export namespace SocketIO {
     "with-dash": (value: string) => void;
   }
 
+  type Timed = ClientSocket<ListenEvents, EmitEvents> extends { emitWithAck: infer Ask; timeout: (timeout: number) => infer Next }
+    ? { timeout(timeout: number): { emitWithAck: Ask } & Omit<Next, "emitWithAck"> }
+    : unknown;
+
   /** A Socket that knows the contract: what io returns is one. */
-  export type Socket = {
-    timeout(timeout: number): Pick<ClientSocket<ListenEvents, EmitEvents>, "emitWithAck"> & Omit<ReturnType<ClientSocket<ListenEvents, EmitEvents>["timeout"]>, "emitWithAck">;
+  export type Socket = Timed & {
     emit<Name extends keyof Commands>(ev: Name, ...args: Parameters<Commands[Name]>): Socket;
   } & ClientSocket<ListenEvents, EmitEvents>;
 }
