@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/parley-go/parley"
@@ -122,6 +123,17 @@ func (e *endpoint) keepAllowed(q *request) *refused {
 		return unauthenticated
 	}
 	return forbidden
+}
+
+// barred lists the hubs that the client may not have: also those that it does not
+// ask for, as it may call them all the same.
+func (e *endpoint) barred(q *request) (list []*served) {
+	for _, h := range e.sorted {
+		if e.o.Authorize != nil && !slices.Contains(q.hubs, h) && e.o.Authorize(q.Request, h.name) != nil {
+			list = append(list, h)
+		}
+	}
+	return list
 }
 
 // identify finds out whose connection the request is for.

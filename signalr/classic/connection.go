@@ -3,6 +3,7 @@ package classic
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,7 +39,8 @@ type connection struct {
 	phase     phase
 	leg       *leg          // the stream of the moment; nil while there is none
 	legs      uint32        // how many there were
-	opened    *http.Request // that made the sessions; nil before
+	opened    *http.Request // that made the sessions; nil before, and where one of these keeps it
+	barred    []*served     // hubs that are not for the client
 	kind      Transports    // of the last one
 	since     time.Duration // when it ended, or the connection began
 	presences []*presence   // changed by making a new list
@@ -93,9 +95,10 @@ func (c *connection) enter(q *request, back bool) *refused {
 		return nil
 	}
 	returns := make([]*parley.Return, len(q.hubs))
-	for i, h := range q.hubs { // before the lock, as it asks the application
+	for i, h := range q.hubs { // before the lock, as the application is asked
 		returns[i] = c.returning(q, h, back)
 	}
+	request, barred := q.discreet(), c.endpoint.barred(q)
 	c.entering.Lock()
 	defer c.entering.Unlock()
 	if !c.isEmpty() {
@@ -103,7 +106,6 @@ func (c *connection) enter(q *request, back bool) *refused {
 	}
 	var list []*presence
 	var err error
-	request := q.discreet()
 	for i, h := range q.hubs {
 		var p *presence
 		if p, err = c.present(h, request, returns[i]); err != nil {
@@ -111,7 +113,7 @@ func (c *connection) enter(q *request, back bool) *refused {
 		}
 		list = append(list, p)
 	}
-	if c.adopt(request, list, err) {
+	if c.adopt(request, barred, list, err) {
 		return nil
 	}
 	for _, p := range list {
@@ -130,13 +132,16 @@ func (c *connection) isEmpty() bool {
 
 // adopt makes the presences the connection's own. It is false when there is an
 // error, or the connection has ended meanwhile.
-func (c *connection) adopt(r *http.Request, list []*presence, err error) bool {
+func (c *connection) adopt(r *http.Request, barred []*served, list []*presence, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil || c.phase != empty {
 		return false
 	}
-	c.phase, c.presences, c.opened = made, list, r
+	c.phase, c.presences, c.barred = made, list, barred
+	if len(list) == 0 {
+		c.opened = r
+	}
 	return true
 }
 
@@ -171,11 +176,15 @@ func (c *connection) present(h *served, r *http.Request, back *parley.Return) (*
 	return p, err
 }
 
-// request is the one that made the sessions, or nil.
-func (c *connection) request() *http.Request {
+// visitor is the request that made the sessions, or nil, and whether its client may
+// have that hub.
+func (c *connection) visitor(h *served) (r *http.Request, allowed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.opened
+	if r = c.opened; len(c.presences) > 0 {
+		r = c.presences[0].session.Request()
+	}
+	return r, !slices.Contains(c.barred, h)
 }
 
 // start opens the sessions, once, and returns what is closed when OnConnect has

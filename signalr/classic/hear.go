@@ -99,13 +99,13 @@ func (c *connection) visit(name string) (*presence, error) {
 	list := c.presences
 	c.mu.Unlock()
 	h := c.endpoint.hubs[strings.ToLower(name)]
-	r := c.request()
+	r, allowed := c.visitor(h)
 	switch {
 	case h == nil || r == nil:
 		return nil, errNoHub
 	case len(list) >= c.endpoint.o.MaxHubs:
 		return nil, fmt.Errorf("the connection has %d hubs: %w", len(list), errNoHub)
-	case c.endpoint.o.Authorize != nil && c.endpoint.o.Authorize(r, h.name) != nil:
+	case !allowed:
 		return nil, errNotAllowed
 	}
 	p, err := c.present(h, r, nil)
