@@ -400,6 +400,7 @@ func TestRaces(t *testing.T) {
 				}
 			}
 			synctest.Wait()
+			pass(w.endpoint.o.TransportConnectTimeout + time.Second) // for a start that nobody has asked for
 			if n := w.endpoint.table.len(); n != 1 {
 				w.t.Errorf("%d connections", n)
 			}
