@@ -163,9 +163,8 @@ export const connecting = [
   {
     name: 'JSONP works where it is mounted, and nowhere else',
     transports: ['longPolling'],
-    where: 'node',
     async run(w) {
-      const page = await w.page()
+      const page = w.where === 'node' ? await w.page() : w
       const c = await w.connect({ page, path: '/classic/jsonp', start: { jsonp: true } })
       const heard = w.heard(c, 'heard')
       w.equal(await w.call(c, 'echo', '</script> "\u2028" \''), '</script> "\u2028" \'', 'answer')
