@@ -251,7 +251,7 @@ func (c *connection) close(code int, reason string) {
 		c.mu.Unlock()
 		return
 	}
-	c.collect() // what they have said before, and perhaps that the client is to stay away
+	c.collect(true) // what they have said before, and perhaps that the client is to stay away
 	f := &farewell{reason: reason, stays: c.stays}
 	if c.refused != "" {
 		f = &farewell{reason: c.refused, stays: true}

@@ -130,7 +130,7 @@ func (c *connection) visit(name string) (*presence, error) {
 func (p *presence) drop() {
 	c := p.connection
 	c.mu.Lock()
-	c.collect() // the refusal
+	c.collect(true) // the refusal
 	c.presences = slices.DeleteFunc(slices.Clone(c.presences), func(other *presence) bool { return other == p })
 	calls, said := p.calls, p.refused
 	c.mu.Unlock()

@@ -126,7 +126,7 @@ func (l *leg) Take(batch []*wire.Encoded) []*wire.Encoded {
 		c.mu.Unlock()
 		return batch
 	case c.leg == l:
-		c.collect()
+		c.collect(true)
 	default: // another has come, or it is over: a poll has to be answered
 		l.out, l.due, l.greets, l.alive = nil, l.kind == LongPolling, false, false
 	}
@@ -164,7 +164,7 @@ func (c *connection) wake() {
 	c.mu.Lock()
 	l := c.leg
 	if c.phase == starting { // nobody else may look for the decisions of OnConnect
-		c.collect()
+		c.collect(false)
 	}
 	fits := l != nil || c.phase < started || c.phase >= closing || c.log.Carry(absence+c.waiting())
 	c.mu.Unlock()
@@ -192,11 +192,15 @@ var batches = sync.Pool{New: func() any { return new([]*wire.Encoded) }}
 
 const keptBatch = 256 // messages; the room of a larger batch is given back
 
-// collect takes what the sessions have to send. The caller holds mu.
-func (c *connection) collect() {
+// collect takes what the sessions have to send, or only those about which OnConnect
+// has not decided. The caller holds mu.
+func (c *connection) collect(all bool) {
 	batch := batches.Get().(*[]*wire.Encoded)
 	last, empty := c.log.Last(), c.log.First() > c.log.Last()
 	for _, p := range c.presences {
+		if p.welcome && !all {
+			continue
+		}
 		*batch = p.session.Take((*batch)[:0])
 		for _, e := range *batch {
 			p.sort(e)
