@@ -88,13 +88,13 @@ func RequestedSubprotocols(r *http.Request) []string {
 // takes the connection over from net/http. On an error it has answered the
 // request:
 //
-//	400  the handshake is malformed
+//	400  the handshake is malformed, or one of draft 76 that is not spoken
 //	403  the Origin or the Host is not allowed
 //	405  the method is not GET
 //	426  the request is no WebSocket handshake, or not of a version that is spoken
 //	429  the address has too many connections
 //	431  the headers are longer than the limit
-//	500  the ResponseWriter cannot be hijacked
+//	500  the ResponseWriter cannot be hijacked, or LegacyDrafts.Location has no answer
 //
 // Headers set on w before, cookies for instance, go out with the answer. The
 // context of r ends when the handler returns, not when the peer goes away.
@@ -404,7 +404,7 @@ func (c *Conn) switchProtocols(h http.Header, t *terms, first []Message) error {
 	q.share(b)
 	for _, m := range first {
 		if err := c.checkMessage(m.Type, m.Data); err != nil {
-			return err
+			return err // the server greets with what the version does not have
 		}
 		q.frame(header{op: opcode(m.Type), old: c.version == hixie76}, m.Data, 0, false)
 	}
