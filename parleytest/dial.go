@@ -25,7 +25,8 @@ type Options struct {
 }
 
 // Dial connects a client to hub. It fails the test when that is not possible,
-// and closes the client when the test ends.
+// and closes the client when the test ends. A hub that refuses the client may do so
+// before Dial has returned: a test of that uses [New].
 func Dial(t testing.TB, hub *parley.Hub, o *Options) *parley.Client {
 	t.Helper()
 	cl := New(hub, o)
