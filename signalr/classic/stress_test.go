@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -92,9 +93,19 @@ func newStress(t *testing.T) *stress {
 		BufferMessages:    1 << 17,
 		BufferBytes:       64 << 20,
 	})
-	st.server = httptest.NewServer(mux)
+	st.server = httptest.NewUnstartedServer(mux)
+	st.server.Config.ErrorLog = log.New(complaints{t}, "", 0)
+	st.server.Start()
 	st.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	return st
+}
+
+// complaints fail the test: net/http recovers from what panics and only writes about it.
+type complaints struct{ *testing.T }
+
+func (c complaints) Write(text []byte) (int, error) {
+	c.Errorf("net/http: %s", text)
+	return len(text), nil
 }
 
 func (st *stress) end() {

@@ -1,0 +1,94 @@
+package classic
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Whoever has a token may use it in any number of requests at a time, and in any
+// order. Each connection begins once and ends once for all that, and nothing of it is
+// left.
+func TestATokenInManyHands(t *testing.T) {
+	st := newStress(t)
+	before := st.footprint()
+	until := time.Now().Add(time.Second)
+	var all sync.WaitGroup
+	for i := range 3 {
+		all.Go(func() {
+			rnd := rand.New(rand.NewPCG(uint64(i), uint64(time.Now().UnixNano())))
+			for time.Now().Before(until) && !t.Failed() {
+				st.share(rnd)
+			}
+		})
+	}
+	all.Wait()
+	after := st.footprint()
+	if after.goroutines > before.goroutines+5 {
+		t.Errorf("%d goroutines became %d", before.goroutines, after.goroutines)
+	}
+	st.end()
+	t.Logf("%d connections", st.connects.Load())
+}
+
+// share gives a new token to some who do not know of one another, and takes it back
+// by an abort.
+func (st *stress) share(rnd *rand.Rand) {
+	ctx, cancel := context.WithTimeout(st.Context(), time.Minute)
+	defer cancel()
+	one := rawClient{base: st.server.URL + "/signalr", data: `[{"name":"chat"}]`, http: st.http}
+	if err := one.negotiate(ctx); err != nil {
+		st.Error(err)
+		return
+	}
+	while, stop := context.WithTimeout(ctx, time.Duration(10+rnd.IntN(100))*time.Millisecond)
+	defer stop()
+	var hands sync.WaitGroup
+	for i := range 6 {
+		mine, dice := one, rand.New(rand.NewPCG(rnd.Uint64(), uint64(i)))
+		hands.Go(func() {
+			for while.Err() == nil {
+				mine.fumble(while, dice)
+			}
+		})
+	}
+	hands.Wait()
+	if err := one.abort(ctx, "longPolling"); err != nil {
+		st.Error(err)
+	}
+}
+
+// fumble makes one request. What comes of it is not to be known.
+func (c *rawClient) fumble(ctx context.Context, dice *rand.Rand) {
+	transport := allTransports[dice.IntN(4)]
+	switch dice.IntN(7) {
+	case 0:
+		c.ask(ctx, "GET", "start", transport, nil)
+	case 1:
+		c.ask(ctx, "POST", "send", transport, url.Values{"data": {`{"H":"chat","M":"echo","A":["x"],"I":1}`}})
+	case 2:
+		if dice.IntN(4) == 0 {
+			c.abort(ctx, transport)
+		}
+	case 3:
+		c.cursor = fmt.Sprintf("%s%d", c.cursor, dice.IntN(3)) // perhaps of what was not sent yet
+	default:
+		s, err := c.open(ctx, []string{"connect", "reconnect"}[dice.IntN(2)], transport)
+		if err != nil {
+			return
+		}
+		defer s.close()
+		if transport == "webSockets" {
+			c.send(ctx, s, transport, &rawCall{H: "chat", M: "Slow", I: "2"})
+		}
+		for range dice.IntN(4) {
+			if _, err := s.next(); err != nil {
+				return
+			}
+		}
+	}
+}
