@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/parley-go/parley"
-	"github.com/parley-go/parley/websocket"
 )
 
 // overDraft76 is a client as a browser of 2010 was.
@@ -55,7 +54,7 @@ func overDraft76(t *testing.T, address string) *talker {
 }
 
 func TestAClientOfDraft76IsInTheRoom(t *testing.T) {
-	_, address := newRoom(t, &Options{LegacyDrafts: &websocket.LegacyDrafts{}}, parley.Limits{KeepAlive: 50 * time.Millisecond})
+	_, address := newRoom(t, &Options{LegacyDrafts: true}, parley.Limits{KeepAlive: 50 * time.Millisecond})
 	old, young := overDraft76(t, address), overWebSocket(t, address, "")
 	for _, c := range []*talker{old, young} {
 		c.hears(`"open"`)
@@ -91,7 +90,7 @@ func TestDraft76IsNotSpokenUnasked(t *testing.T) {
 
 // What draft 76 cannot carry ends the connection: nothing is left out silently.
 func TestWhatDraft76CannotCarryEndsTheConnection(t *testing.T) {
-	hub, address := newRoom(t, &Options{LegacyDrafts: &websocket.LegacyDrafts{}}, parley.Limits{})
+	hub, address := newRoom(t, &Options{LegacyDrafts: true}, parley.Limits{})
 	old := overDraft76(t, address)
 	old.hears(`"open"`)
 	if err := hub.Group("room").Send(t.Context(), "told", json.RawMessage("\"\xFF\"")); err != nil {

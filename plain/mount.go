@@ -28,10 +28,13 @@ type Options struct {
 	WriteTimeout time.Duration
 	// CloseTimeout bounds a goodbye. Zero means 5 seconds.
 	CloseTimeout time.Duration
-	// LegacyDrafts has the WebSocket speak versions of its protocol that came before
-	// RFC 6455 as well, one of which endangers those who use it: read there, and
-	// set it to a &websocket.LegacyDrafts{}. Nil means that only RFC 6455 is spoken.
-	LegacyDrafts *transport.LegacyDrafts
+	// LegacyDrafts has the WebSocket also speak drafts of its protocol, one of
+	// which endangers those who use it: read in websocket.AcceptOptions. False
+	// means that only RFC 6455 is spoken.
+	LegacyDrafts bool
+	// Draft76 are further choices for draft 76, a &websocket.Draft76{…}. Nil means
+	// the defaults.
+	Draft76 *transport.Draft76
 	// PollWait is how long a poll waits for a message. Zero means 25 seconds.
 	PollWait time.Duration
 	// PollIdle ends a polling connection when so long no poll came. Zero means
@@ -60,6 +63,7 @@ func Handler(hub *parley.Hub, o *Options) http.Handler {
 		WriteTimeout:      o.WriteTimeout,
 		CloseTimeout:      o.CloseTimeout,
 		LegacyDrafts:      o.LegacyDrafts,
+		Draft76:           o.Draft76,
 	}
 	e.sockets = transport.NewAcceptor(&e.http)
 	if e.o.PollIdle == 0 {

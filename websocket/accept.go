@@ -55,10 +55,35 @@ type AcceptOptions struct {
 	// be sent, means the same status that was received.
 	CloseReply func(received StatusCode) StatusCode
 
-	// LegacyDrafts has the server speak drafts of the protocol that came before RFC 6455
-	// as well, one of which endangers those who use it: read there. Nil means that only
-	// version 13, RFC 6455, is spoken. Over HTTP/2 it is so in any case.
-	LegacyDrafts *LegacyDrafts
+	// LegacyDrafts has the server also speak drafts of the protocol, as browsers and
+	// devices of 2010 and 2011 do. False means that only version 13, RFC 6455, is
+	// spoken; over HTTP/2 it is so in any case.
+	//
+	// Versions 7 and 8 (Firefox 6 to 10, Chrome 14 and 15) are RFC 6455 in all but
+	// details, and no less safe. They are not compressed.
+	//
+	// Draft 76 (Safari 5, iOS 4.2 to 5, Chrome 6 to 13, Opera 10.70 to 12, televisions)
+	// is dangerous for those who use it. A page chooses every byte its browser sends, for
+	// nothing is masked, and many a proxy that does not know WebSockets takes these
+	// bytes for further requests: so the page of an attacker has had such a proxy
+	// remember his answers as those of other sites, for everybody behind it. Nothing a
+	// server does can mend that; it can only not ask for it. Clients of RFC 6455 are
+	// in no danger from a server that knows draft 76. Serve it over wss where you can:
+	// proxies cannot look inside.
+	//
+	// So of draft 76 there is the least that works. Every request must have an Origin
+	// that is of the same host or listed in Origins, also with InsecureAnyOrigin. There
+	// is text only: sending a binary message is an error that wraps
+	// [errors.ErrUnsupported], as is a text with a byte 0xFF, which would end it early,
+	// and a ping. A message leaves as a whole, also that of a [Conn.Writer]. The closing
+	// handshake has neither status nor reason: what a [Conn.Close] says is not sent, and
+	// a peer that closes is known under [StatusNoStatus]. Whoever wants a sign of life
+	// asks for it in a message.
+	LegacyDrafts bool
+
+	// Draft76 are further choices for draft 76. Nil means the defaults. Without
+	// LegacyDrafts it means nothing.
+	Draft76 *Draft76
 
 	// BareRefusals leaves the reason out of the close frame to a peer that broke
 	// the rules, as the clients of some protocols expect. False means that the
@@ -94,7 +119,7 @@ func RequestedSubprotocols(r *http.Request) []string {
 //	426  the request is no WebSocket handshake, or not of a version that is spoken
 //	429  the address has too many connections
 //	431  the headers are longer than the limit
-//	500  the ResponseWriter cannot be hijacked, or LegacyDrafts.Location has no answer
+//	500  the ResponseWriter cannot be hijacked, or Draft76.Location has no answer
 //
 // Headers set on w before, cookies for instance, go out with the answer. The
 // context of r ends when the handler returns, not when the peer goes away.
@@ -142,7 +167,7 @@ func accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions, first []Me
 	}
 	c := newConn(nc, false, o.Limits, early)
 	if c.version = t.version; c.version == hixie76 {
-		c.bounds = o.LegacyDrafts.bounds(c.bounds)
+		c.bounds = o.Draft76.bounds(c.bounds)
 	}
 	c.admitted = t.from
 	c.subprotocol = t.subprotocol
@@ -245,7 +270,7 @@ func (no *refusal) answer(w http.ResponseWriter, r *http.Request, o *AcceptOptio
 	case no.status == http.StatusMethodNotAllowed:
 		h.Set("Allow", http.MethodGet)
 	case no.status == http.StatusUpgradeRequired && r.ProtoMajor == 1:
-		h.Set("Sec-WebSocket-Version", o.LegacyDrafts.spoken()) // RFC 6455 §4.4
+		h.Set("Sec-WebSocket-Version", spokenVersions(o.LegacyDrafts)) // RFC 6455 §4.4
 		h.Set("Upgrade", "websocket")
 		h.Set("Connection", "Upgrade")
 	case no.status == http.StatusUpgradeRequired:
@@ -295,7 +320,7 @@ func headerBytesOf(h http.Header) int {
 	return n
 }
 
-func checkUpgrade(r *http.Request, v version, drafts *LegacyDrafts) *refusal {
+func checkUpgrade(r *http.Request, v version, drafts bool) *refusal {
 	refuse := func(status int, reason string) *refusal { return &refusal{status: status, err: errors.New(reason)} }
 	h := r.Header
 	switch {
@@ -309,12 +334,12 @@ func checkUpgrade(r *http.Request, v version, drafts *LegacyDrafts) *refusal {
 		return refuse(http.StatusBadRequest, "a WebSocket handshake needs HTTP/1.1")
 	case r.Host == "":
 		return refuse(http.StatusBadRequest, "the Host header is missing")
-	case v == hixie76 && drafts == nil: // not 426: the connection cannot be kept
+	case v == hixie76 && !drafts: // not 426: the connection cannot be kept
 		return refuse(http.StatusBadRequest, "draft 76 of the protocol is not spoken here, version 13 is")
 	case v == hixie76:
 		return nil
-	case !drafts.speaks(v):
-		return refuse(http.StatusUpgradeRequired, "of the protocol, these versions are spoken here: "+drafts.spoken())
+	case v == unknownVersion || v != version13 && !drafts:
+		return refuse(http.StatusUpgradeRequired, "of the protocol, these versions are spoken here: "+spokenVersions(drafts))
 	case len(h["Sec-Websocket-Key"]) != 1 || !isKey(h["Sec-Websocket-Key"][0]):
 		return refuse(http.StatusBadRequest, "Sec-WebSocket-Key must be given once and be 16 bytes in base64")
 	case r.ContentLength != 0: // else it would be read as frames

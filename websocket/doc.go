@@ -1,6 +1,6 @@
 // Package websocket speaks the WebSocket protocol, RFC 6455, as a server on
 // net/http and as a client, with compression (RFC 7692) and over HTTP/2 (RFC 8441).
-// A server may speak drafts of the protocol as well: see [LegacyDrafts]. The package
+// A server may speak drafts of the protocol as well: see [AcceptOptions]. The package
 // knows nothing of hubs.
 //
 // # A server that reads

@@ -54,7 +54,7 @@ func TestKeysOfDraft76ThatAreRefused(t *testing.T) {
 	}
 }
 
-var drafts = &AcceptOptions{LegacyDrafts: &LegacyDrafts{}}
+var drafts = &AcceptOptions{LegacyDrafts: true}
 
 // handshake76 returns a request of draft 76 with the first vector, but for its last eight
 // bytes; a change of "-" removes a header.
@@ -177,7 +177,7 @@ func TestEveryCheckOfTheHandshakeOfDraft76(t *testing.T) {
 		{"draft 75", changes{"Sec-WebSocket-Key1": "-", "Sec-WebSocket-Key2": "-"}, 426},
 		{"a version and keys", changes{"Sec-WebSocket-Version": "6"}, 426},
 	}
-	o := &AcceptOptions{Origins: []string{"friend.test"}, InsecureAnyOrigin: true, LegacyDrafts: &LegacyDrafts{}, Subprotocols: []string{"chat"}}
+	o := &AcceptOptions{Origins: []string{"friend.test"}, InsecureAnyOrigin: true, LegacyDrafts: true, Subprotocols: []string{"chat"}}
 	s := echoServer(t, o)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestEveryCheckOfTheHandshakeOfDraft76(t *testing.T) {
 // taken for the next request.
 func TestDraft76IsOffByDefault(t *testing.T) {
 	var stats Stats
-	s := echoServer(t, &AcceptOptions{InsecureAnyOrigin: true, Stats: &stats})
+	s := echoServer(t, &AcceptOptions{InsecureAnyOrigin: true, Stats: &stats, Draft76: &Draft76{}})
 	for _, length := range []string{"-", "8"} {
 		for _, key3 := range []string{"", vectors76[0].key3} {
 			resp, br, nc := ask(t, s, handshake76(map[string]string{"Content-Length": length})+key3)
@@ -226,7 +226,7 @@ func TestDraft76IsOffByDefault(t *testing.T) {
 
 func TestTheEightBytesThatDoNotCome(t *testing.T) {
 	var stats Stats
-	o := &AcceptOptions{LegacyDrafts: &LegacyDrafts{}, Stats: &stats, Limits: &Limits{HandshakeTimeout: 50 * time.Millisecond, ConnsPerAddress: 1}}
+	o := &AcceptOptions{LegacyDrafts: true, Stats: &stats, Limits: &Limits{HandshakeTimeout: 50 * time.Millisecond, ConnsPerAddress: 1}}
 	s := echoServer(t, o)
 	for range 2 { // the first must not count any more when the second comes
 		resp, br, _ := ask(t, s, handshake76(nil)+"1234567")
@@ -260,7 +260,7 @@ func TestTheAddressDraft76IsToldIsTheClients(t *testing.T) {
 		{"GET /chat HTTP/1.1", func(*http.Request) string { return "ws://x/\r\nSet-Cookie: a=b" }, "", 500},
 	}
 	for _, tt := range tests {
-		s := echoServer(t, &AcceptOptions{LegacyDrafts: &LegacyDrafts{Location: tt.location}})
+		s := echoServer(t, &AcceptOptions{LegacyDrafts: true, Draft76: &Draft76{Location: tt.location}})
 		resp, _, _ := ask(t, s, handshake76(map[string]string{"request line": tt.line})+vectors76[0].key3)
 		if got := resp.Header.Get("Sec-WebSocket-Location"); got != tt.want || resp.StatusCode != tt.status {
 			t.Errorf("%s: got %d, %q, want %d, %q", tt.line, resp.StatusCode, got, tt.status, tt.want)
@@ -269,7 +269,7 @@ func TestTheAddressDraft76IsToldIsTheClients(t *testing.T) {
 }
 
 func TestTheSubprotocolOfDraft76IsOneName(t *testing.T) {
-	s := echoServer(t, &AcceptOptions{Subprotocols: []string{"v1.chat", "v2.chat"}, LegacyDrafts: &LegacyDrafts{}})
+	s := echoServer(t, &AcceptOptions{Subprotocols: []string{"v1.chat", "v2.chat"}, LegacyDrafts: true})
 	for asked, want := range map[string]string{"v2.chat": "v2.chat", "other": "", "-": ""} {
 		resp, _, _ := ask(t, s, handshake76(map[string]string{"Sec-WebSocket-Protocol": asked})+vectors76[0].key3)
 		if got := resp.Header.Get("Sec-WebSocket-Protocol"); resp.StatusCode != 101 || got != want {
@@ -327,7 +327,7 @@ func TestFramesOfDraft76InAnyPieces(t *testing.T) {
 
 func TestDraft76IsRefusedWhatIsTooMuch(t *testing.T) {
 	limits := &Limits{MessageBytes: 1 << 20, ControlFrames: 20}
-	o := &AcceptOptions{LegacyDrafts: &LegacyDrafts{MessageBytes: 100}, Limits: limits}
+	o := &AcceptOptions{LegacyDrafts: true, Draft76: &Draft76{MessageBytes: 100}, Limits: limits}
 	const tooLong = "error websocket: the message is longer than 100 bytes (status 1009); close 1009 the message is longer than 100 bytes"
 	tests := []struct {
 		name string
@@ -451,7 +451,7 @@ func TestEveryWayToSendByDraft76(t *testing.T) {
 
 func TestAWriterOfDraft76GathersSoMuch(t *testing.T) {
 	conns := make(chan *Conn, 1)
-	o := &AcceptOptions{LegacyDrafts: &LegacyDrafts{}, Limits: &Limits{QueueBytes: 1000}}
+	o := &AcceptOptions{LegacyDrafts: true, Limits: &Limits{QueueBytes: 1000}}
 	n := networks[0]
 	p := n.old(t, n.serve(t, &Handler{Options: o, OnOpen: func(c *Conn, _ *http.Request) { conns <- c }}))
 	c := <-conns
@@ -516,7 +516,7 @@ func TestTheReaderOfDraft76(t *testing.T) {
 // it shows.
 func TestDrafts7And8(t *testing.T) {
 	var stats Stats
-	o := &AcceptOptions{LegacyDrafts: &LegacyDrafts{}, Stats: &stats, Compression: &Compression{}}
+	o := &AcceptOptions{LegacyDrafts: true, Stats: &stats, Compression: &Compression{}}
 	for _, v := range []string{"7", "8", "13"} {
 		headers := map[string]string{"Sec-WebSocket-Version": v, "Sec-WebSocket-Origin": "http://chat.test", "Sec-WebSocket-Extensions": "permessage-deflate"}
 		resp, br, nc := ask(t, echoServer(t, o), handshake(headers))
@@ -582,7 +582,7 @@ func FuzzDraft76(f *testing.F) {
 		want := read76Plainly(input, limit)
 		for _, s := range []int{int(step) + 1, 1 << 20} {
 			c := newConn(&scriptConn{bytes.NewReader(input), s}, false, &Limits{ControlFrames: 1 << 30}, nil)
-			c.version, c.bounds = hixie76, (&LegacyDrafts{MessageBytes: limit}).bounds(c.bounds)
+			c.version, c.bounds = hixie76, (&Draft76{MessageBytes: limit}).bounds(c.bounds)
 			var got []string
 			for m, err := range c.Messages(context.Background()) {
 				if err != nil {

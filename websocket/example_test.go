@@ -590,10 +590,11 @@ func Example_shutdown() {
 }
 
 // A server that also takes what browsers and televisions spoke before RFC 6455.
-func ExampleLegacyDrafts() {
+func ExampleDraft76() {
 	o := &websocket.AcceptOptions{
-		Origins: []string{"tv.example.com"}, // draft 76 needs an Origin, and one that is listed
-		LegacyDrafts: &websocket.LegacyDrafts{
+		Origins:      []string{"tv.example.com"}, // draft 76 needs an Origin, and one that is listed
+		LegacyDrafts: true,
+		Draft76: &websocket.Draft76{
 			Location: func(r *http.Request) string { return "wss://" + r.Host + r.RequestURI }, // a proxy ends TLS
 		},
 	}

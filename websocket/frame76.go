@@ -82,7 +82,7 @@ type frame76 struct {
 func (c *Conn) next76(p []byte) (event, []byte, error) {
 	for len(p) > 0 {
 		if c.in.part == nil {
-			if end := bytes.IndexByte(p, endOfText); p[0] == 0x00 && end > 0 && int64(end-1) <= c.bounds.message {
+			if end := wholeText76(p); end > 0 && int64(end-1) <= c.bounds.message {
 				c.in.frames++
 				c.in.messages++
 				return event{op: opText, data: p[1:end:end]}, p[end+1:], nil
@@ -103,6 +103,15 @@ func (c *Conn) next76(p []byte) (event, []byte, error) {
 		p = rest
 	}
 	return event{}, nil, nil
+}
+
+// wholeText76 returns where the text ends that p begins with, or zero. It looks no further
+// for what is none.
+func wholeText76(p []byte) int {
+	if p[0] != 0x00 {
+		return 0
+	}
+	return max(bytes.IndexByte(p, endOfText), 0)
 }
 
 // text76 goes on with a text. One of another type than 0x00 is discarded.

@@ -102,17 +102,17 @@ func (t *terms) agree76(r *http.Request, o *AcceptOptions) *refusal {
 		return refuse(err)
 	}
 	t.origin = r.Header.Get("Origin")
-	t.location = o.LegacyDrafts.location(r)
+	t.location = o.Draft76.location(r)
 	if strings.ContainsFunc(t.location, func(c rune) bool { return c <= ' ' || c == 0x7F }) {
-		return &refusal{http.StatusInternalServerError, errors.New("LegacyDrafts.Location has returned no address"), dropHandshake}
+		return &refusal{http.StatusInternalServerError, errors.New("Draft76.Location has returned no address"), dropHandshake}
 	}
 	return nil
 }
 
 // location is the address of the server as the client is to see it.
-func (l *LegacyDrafts) location(r *http.Request) string {
-	if l.Location != nil {
-		return l.Location(r)
+func (d *Draft76) location(r *http.Request) string {
+	if d != nil && d.Location != nil {
+		return d.Location(r)
 	}
 	scheme, target := "ws://", r.RequestURI
 	if r.TLS != nil {

@@ -79,7 +79,7 @@ func demoServer(npm string) *site {
 	room, tutorial := chat.New(), gettingstarted.New()
 	s := &site{mux: http.NewServeMux(), apps: []app{
 		room, clock.New(), paint.New(), duplex.New(nil), &echo{},
-		tutorial, webapi.New(), greeter.New(nil), logpage.New(&websocket.AcceptOptions{LegacyDrafts: &websocket.LegacyDrafts{}}),
+		tutorial, webapi.New(), greeter.New(nil), logpage.New(&websocket.AcceptOptions{LegacyDrafts: true}),
 	}}
 	for _, a := range s.apps {
 		a.Mount(s.mux, npm)

@@ -33,9 +33,10 @@ type Options struct {
 	// reason.
 	BareRefusals bool
 
-	// LegacyDrafts has WebSockets speak drafts of the protocol as well; nil means
-	// that they do not. A pipe over draft 76 has no pings and carries text.
-	LegacyDrafts *LegacyDrafts
+	// LegacyDrafts has WebSockets speak drafts of the protocol as well, and Draft76
+	// are choices for one of them. A pipe over that has no pings and carries text.
+	LegacyDrafts bool
+	Draft76      *Draft76
 
 	// CompressFromBytes compresses the messages of a WebSocket from this length
 	// on, each by itself (RFC 7692), if the peer agrees. Zero means never.
@@ -49,8 +50,8 @@ type Options struct {
 	EventCRLF bool
 }
 
-// LegacyDrafts is the engine's.
-type LegacyDrafts = websocket.LegacyDrafts
+// Draft76 is the engine's.
+type Draft76 = websocket.Draft76
 
 func (o *Options) maxMessage() int64 { return orDefault(o.MaxMessageBytes, 64<<10) }
 
@@ -143,6 +144,7 @@ func (o *Options) handler() *websocket.Handler {
 		Limits:            o.limits(o.maxMessage()),
 		BareRefusals:      o.BareRefusals,
 		LegacyDrafts:      o.LegacyDrafts,
+		Draft76:           o.Draft76,
 	}
 	if o.CompressFromBytes > 0 {
 		a.Compression = &websocket.Compression{Threshold: o.CompressFromBytes}

@@ -63,7 +63,7 @@ func main() {
 // talk has the conversation with a server of its own.
 func (c client) talk(way string) error {
 	var stats websocket.Stats
-	o := &websocket.AcceptOptions{Subprotocols: []string{"echo"}, LegacyDrafts: &websocket.LegacyDrafts{}, Stats: &stats}
+	o := &websocket.AcceptOptions{Subprotocols: []string{"echo"}, LegacyDrafts: true, Stats: &stats}
 	var h http.Handler = &websocket.Handler{Options: o, OnMessage: answer}
 	if way == "Accept" {
 		h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { read(w, r, o) })
