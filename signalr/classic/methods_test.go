@@ -243,7 +243,7 @@ func TestJSONP(t *testing.T) {
 	for range 10 {
 		cursor, _ := p.place()
 		p.envelope(stream, []byte(script("poll", url.Values{"messageId": {cursor}})))
-		if len(p.kept) > 0 && strings.Contains(string(p.kept[len(p.kept)-1]), `"I":"0"`) {
+		if len(p.kept) > 0 && p.kept[len(p.kept)-1].I == "0" {
 			break
 		}
 	}

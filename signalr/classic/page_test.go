@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -46,7 +47,12 @@ func serve(t *testing.T, hubs map[string]*parley.Hub, o *classic.Options) string
 
 func serveMux(t *testing.T, handler http.Handler, hubs map[string]*parley.Hub) string {
 	t.Helper()
-	server := httptest.NewServer(asUser(handler))
+	server := httptest.NewUnstartedServer(asUser(handler))
+	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		c.(*net.TCPConn).SetWriteBuffer(32 << 10) // so that who does not read is found out soon
+		return ctx
+	}
+	server.Start()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -86,9 +92,9 @@ type page struct {
 	mu      sync.Mutex
 	cursor  string
 	groups  string
-	kept    []json.RawMessage // elements of M that nobody has asked for
-	errors  []string          // E of envelopes
-	changed chan struct{}     // closed when anything above changes
+	kept    []element     // of M, that nobody has asked for
+	errors  []string      // E of envelopes
+	changed chan struct{} // closed when anything above changes
 	stream  *stream
 }
 
@@ -365,7 +371,9 @@ func (p *page) envelope(s *stream, data []byte) {
 	if e.E != "" {
 		p.errors = append(p.errors, e.E)
 	}
-	p.kept = append(p.kept, e.M...)
+	for _, raw := range e.M {
+		p.kept = append(p.kept, read(raw))
+	}
 	if string(e.S) == "1" && e.M != nil {
 		select {
 		case <-s.init:
@@ -401,7 +409,7 @@ func (p *page) wait(what string, holds func() bool) {
 		case <-late:
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			p.t.Fatalf("%s: %s did not come; kept are %s, errors %q", p.transport, what, p.kept, p.errors)
+			p.t.Fatalf("%s: %s did not come; kept are %.2000s, errors %q", p.transport, what, fmt.Sprint(p.kept), p.errors)
 		}
 	}
 }
@@ -410,8 +418,8 @@ func (p *page) wait(what string, holds func() bool) {
 func (p *page) take(what string, match func(element) bool) (found element) {
 	p.t.Helper()
 	p.wait(what, func() bool {
-		for i, raw := range p.kept {
-			if e := read(raw); match(e) {
+		for i, e := range p.kept {
+			if match(e) {
 				found = e
 				p.kept = append(p.kept[:i:i], p.kept[i+1:]...)
 				return true
@@ -434,6 +442,9 @@ type element struct {
 		D json.RawMessage
 	}
 }
+
+// String implements [fmt.Stringer].
+func (e element) String() string { return e.raw }
 
 func read(raw json.RawMessage) (e element) {
 	e.raw = string(raw)
@@ -588,9 +599,9 @@ func (p *page) heardNothing(match func(element) bool) {
 	p.t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, raw := range p.kept {
-		if match(read(raw)) {
-			p.t.Errorf("%s: unexpected: %s", p.transport, raw)
+	for _, e := range p.kept {
+		if match(e) {
+			p.t.Errorf("%s: unexpected: %s", p.transport, e.raw)
 		}
 	}
 }

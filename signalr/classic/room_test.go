@@ -26,9 +26,11 @@ type arrival struct {
 	groups    []string
 }
 
-func newRoom() *room {
+func newRoom() *room { return newRoomOf(parley.Limits{}) }
+
+func newRoomOf(limits parley.Limits) *room {
 	const most = 1000 // events of one test
-	r := &room{parley.NewHub(&parley.HubOptions{Log: slog.New(slog.DiscardHandler)}), make(chan arrival, most), make(chan error, most)}
+	r := &room{parley.NewHub(&parley.HubOptions{Limits: limits, Log: slog.New(slog.DiscardHandler)}), make(chan arrival, most), make(chan error, most)}
 	r.OnConnect(func(ctx context.Context, c *parley.Conn) error {
 		if c.Request().URL.Query().Get("refuse") != "" {
 			return parley.Errorf("refused", "not you")
