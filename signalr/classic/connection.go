@@ -1,19 +1,15 @@
 package classic
 
 import (
-	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/parley-go/parley"
 	"github.com/parley-go/parley/internal/pauses"
 	"github.com/parley-go/parley/internal/replay"
 	"github.com/parley-go/parley/internal/wheel"
-	"github.com/parley-go/parley/wire"
 )
 
 // connection is one client, with the same ID for as long as it says so itself:
@@ -88,149 +84,6 @@ func (e *endpoint) newConnection(id string) *connection {
 	return c
 }
 
-// enter makes the sessions of a connection that has none: with back, those of a
-// client that was here before.
-func (c *connection) enter(q *request, back bool) *refused {
-	if !c.isEmpty() {
-		return nil
-	}
-	returns := make([]*parley.Return, len(q.hubs))
-	for i, h := range q.hubs { // before the lock, as the application is asked
-		returns[i] = c.returning(q, h, back)
-	}
-	request, barred := q.discreet(), c.endpoint.barred(q)
-	c.entering.Lock()
-	defer c.entering.Unlock()
-	if !c.isEmpty() {
-		return nil
-	}
-	var list []*presence
-	var err error
-	for i, h := range q.hubs {
-		var p *presence
-		if p, err = c.present(h, request, returns[i]); err != nil {
-			break
-		}
-		list = append(list, p)
-	}
-	if c.adopt(request, barred, list, err) {
-		return nil
-	}
-	for _, p := range list {
-		p.session.Closed(parley.ErrShutdown)
-	}
-	c.finish(nil)
-	return leaving
-}
-
-// isEmpty tells whether the connection has not been given its sessions.
-func (c *connection) isEmpty() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.phase == empty
-}
-
-// adopt makes the presences the connection's own. It is false when there is an
-// error, or the connection has ended meanwhile.
-func (c *connection) adopt(r *http.Request, barred []*served, list []*presence, err error) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err != nil || c.phase != empty {
-		return false
-	}
-	c.phase, c.presences, c.barred = made, list, barred
-	if len(list) == 0 {
-		c.opened = r
-	}
-	return true
-}
-
-// returning is what a client that was here before may have of it at a hub; nil for
-// one that is new.
-func (c *connection) returning(q *request, h *served, back bool) *parley.Return {
-	if !back {
-		return nil
-	}
-	e := c.endpoint
-	var groups []string
-	for _, g := range e.keys.openGroups(q.param("groupsToken"), c.id) {
-		if hub, name, _ := strings.Cut(g, "\x00"); strings.EqualFold(hub, h.name) {
-			groups = append(groups, name)
-		}
-	}
-	if choose := e.o.RejoiningGroups; choose != nil {
-		groups = choose(q.Request, h.name, groups)
-	}
-	c.mu.Lock()
-	c.regrouped = c.regrouped || len(groups) > 0
-	c.mu.Unlock()
-	return &parley.Return{Groups: groups}
-}
-
-// present makes a presence.
-func (c *connection) present(h *served, r *http.Request, back *parley.Return) (*presence, error) {
-	const never = 1 << 62 // the endpoint has its own clock
-	p := &presence{connection: c, hub: h}
-	var err error
-	p.session, err = h.hub.NewSession(r, p, &parley.SessionOptions{ID: c.id, HandshakeTimeout: never, Return: back})
-	return p, err
-}
-
-// visitor is the request that made the sessions, or nil, and whether its client may
-// have that hub.
-func (c *connection) visitor(h *served) (r *http.Request, allowed bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r = c.opened; len(c.presences) > 0 {
-		r = c.presences[0].session.Request()
-	}
-	return r, !slices.Contains(c.barred, h)
-}
-
-// start opens the sessions, once, and returns what is closed when OnConnect has
-// decided.
-func (c *connection) start() (settled <-chan struct{}) {
-	c.entering.Lock()
-	defer c.entering.Unlock()
-	c.mu.Lock()
-	if c.phase != made {
-		defer c.mu.Unlock()
-		return c.settled
-	}
-	list, done := c.presences, make(chan struct{})
-	c.phase, c.settled, c.unsettled = starting, done, len(list)
-	if len(list) == 0 {
-		c.settle()
-	}
-	c.mu.Unlock()
-	for _, p := range list {
-		p.session.Open(p.hub.opening)
-	}
-	c.ready.Store(true)
-	return done
-}
-
-// settle ends the start. The caller holds mu.
-func (c *connection) settle() {
-	if c.phase == starting {
-		c.phase = started
-	}
-	if c.settled != nil && c.unsettled >= 0 {
-		c.unsettled = -1
-		close(c.settled)
-	}
-}
-
-// verdict is how the start has ended: an empty text means well.
-func (c *connection) verdict() (refused string, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.refused == "" && c.phase != started {
-		return "The connection has ended.", false
-	}
-	return c.refused, c.phase == started
-}
-
 // find returns the presence at a hub, or nil.
 func (c *connection) find(hub string) *presence {
 	c.mu.Lock()
@@ -241,114 +94,6 @@ func (c *connection) find(hub string) *presence {
 		}
 	}
 	return nil
-}
-
-// close says goodbye, in the name of one of the sessions, and ends all of them: the
-// client has only one connection. Only the first call counts.
-func (c *connection) close(code int, reason string) {
-	c.mu.Lock()
-	if c.phase >= closing {
-		c.mu.Unlock()
-		return
-	}
-	c.collect(true) // what they have said before, and perhaps that the client is to stay away
-	f := &farewell{reason: reason, stays: c.stays}
-	if c.refused != "" {
-		f = &farewell{reason: c.refused, stays: true}
-	}
-	c.farewell, c.phase = f, closing
-	c.settle()
-	l, list := c.leg, c.presences
-	c.mute = l != nil && c.asking > 0
-	if c.mute {
-		c.endpoint.wheel.Reset(&c.timer, courtesy)
-	}
-	mute := c.mute
-	c.mu.Unlock()
-	if f.stays {
-		c.endpoint.table.remove(c, f)
-	} else {
-		c.endpoint.table.remove(c, nil)
-	}
-	for _, p := range list {
-		p.session.Fail(wire.Goodbye{Code: code, Reason: reason, Reconnect: !f.stays}, causeOf(code))
-	}
-	switch {
-	case l == nil:
-		c.finish(nil)
-	case !mute:
-		l.pipe.Close(closeCode(code), "")
-	}
-}
-
-// courtesy is how long a client that is refused has for the answer to its request for
-// the start before it is told by its stream: after that it would not look at the
-// answer.
-const courtesy = 2 * time.Second
-
-// causeOf is why the other sessions of a connection end that one of them has closed.
-func causeOf(code int) error {
-	switch code {
-	case 1001:
-		return parley.ErrShutdown
-	case 1013:
-		return parley.ErrSlow
-	}
-	return nil
-}
-
-// closeCode is what is said in the close frame of a WebSocket. Clients only look
-// whether there is one.
-func closeCode(code int) int {
-	if code == 1001 || code == 1011 {
-		return code
-	}
-	return 1000
-}
-
-// cut ends the connection without a word.
-func (c *connection) cut(err error) {
-	l := c.end(err, nil)
-	if l != nil {
-		l.pipe.CloseNow()
-	}
-}
-
-// leave is the client's goodbye.
-func (c *connection) leave() {
-	l := c.end(nil, &farewell{})
-	if l != nil {
-		l.pipe.Close(1000, "")
-	}
-}
-
-// finish ends the connection.
-func (c *connection) finish(err error) { c.end(err, nil) }
-
-// end tells the sessions that it is over, and returns the stream that is left.
-// Requests of the client that still come are answered by f.
-func (c *connection) end(err error, f *farewell) *leg {
-	c.mu.Lock()
-	if c.phase == over {
-		c.mu.Unlock()
-		return nil
-	}
-	c.phase = over
-	c.settle()
-	l, list := c.leg, c.presences
-	c.leg, c.presences, c.said, c.held = nil, nil, nil, nil
-	c.log.Clear()
-	if c.resumed != nil {
-		close(c.resumed)
-		c.resumed = nil
-	}
-	c.mu.Unlock()
-	c.endpoint.wheel.Cancel(&c.timer)
-	c.endpoint.table.remove(c, f)
-	for _, p := range list {
-		p.session.Closed(err)
-	}
-	return l
 }
 
 // Pause implements [pauses.Pipe].
@@ -377,6 +122,3 @@ func (c *connection) Resume() {
 		c.leg.pipe.Resume()
 	}
 }
-
-// errLost is why a connection ended whose client did not come back.
-var errLost = fmt.Errorf("classic: the client did not come back: %w", parley.ErrIdle)

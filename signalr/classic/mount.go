@@ -19,7 +19,7 @@ import (
 // Mount serves hubs at path of mux, under the names that clients know them by, such
 // as "ChatHub"; upper and lower case are the same in them. signalr.Mount may serve
 // the clients of ASP.NET Core at the same path. It panics when two names are the
-// same, or an option is out of range.
+// same, or two hubs, or an option is out of range.
 func Mount(mux *http.ServeMux, path string, hubs map[string]*parley.Hub, o *Options) {
 	mount(mux, path, Handler(hubs, o))
 }
@@ -112,6 +112,11 @@ func (e *endpoint) add(name string, hub *parley.Hub) {
 	key := strings.ToLower(name)
 	if name == "" || strings.ContainsRune(name, 0) || e.hubs[key] != nil {
 		panic(fmt.Sprintf("classic: there can be no hub %q, or there is one already", name))
+	}
+	for _, other := range e.sorted {
+		if other.hub == hub { // a client would be there twice, under one ID
+			panic(fmt.Sprintf("classic: %q and %q are the same hub", other.name, name))
+		}
 	}
 	h := &served{name: name, hub: hub, opening: newOpening(hubProtocol{hub: name, detailed: e.o.DetailedErrors})}
 	e.hubs[key] = h
