@@ -10,24 +10,49 @@ import { scenarios } from './classic/scenarios.mjs'
 import { fits, play } from './classic/world.mjs'
 import { startTestserver } from './server.mjs'
 
+const abroad = 'http://pages.example'
+
 const host = new Host()
 let server
-before(async () => { server = await startTestserver({ args: ['--origin', 'http://pages.example'] }) })
-after(() => server?.stop())
+before(async () => { server = await startTestserver({ args: ['--origin', abroad] }) })
 
-describe('signalr', { concurrency: 4 }, () => {
-  for (const cell of cells()) {
-    describe(`${cell.version}, ${cell.transport}`, { concurrency: 12 }, () => {
-      let page, abroad
-      before(async () => { [page, abroad] = await Promise.all([server.url, 'http://pages.example'].map(url => openPage(url + '/', cell))) })
-      after(() => {
-        for (const each of [page, abroad]) each?.close()
-        assert.deepEqual(page?.complaints, [])
+const pages = new Map() // cell → the promise of its two pages
+
+/** pagesOf are a page of the server's and one of another origin, for all that a version of the client does. */
+function pagesOf(cell) {
+  const key = cell.version + cell.transport
+  if (!pages.has(key)) pages.set(key, Promise.all([server.url, abroad].map(url => openPage(url + '/', cell))))
+  return pages.get(key)
+}
+
+after(async () => {
+  const pairs = await Promise.all(pages.values())
+  for (const page of pairs.flat()) page.close()
+  await server?.stop()
+  assert.deepEqual(pairs.flatMap(([page]) => page.complaints), [])
+})
+
+function add(scenario, cell, name) {
+  test(name, { timeout: 120_000 }, async () => {
+    const [page, other] = await pagesOf(cell)
+    const open = (url, options) => openPage(url, { ...cell, ...options })
+    await play(scenario, { ...cell, ...page, abroad: other, where: 'node', openPage: open }, server, host)
+  })
+}
+
+const scenariosOf = (cell, waits) => scenarios.filter(s => !s.waits === !waits && fits(s, { ...cell, where: 'node' }))
+
+describe('signalr', { concurrency: 2 }, () => {
+  describe('busy', { concurrency: 2 }, () => {
+    for (const cell of cells()) {
+      describe(`${cell.version}, ${cell.transport}`, { concurrency: 4 }, () => {
+        for (const scenario of scenariosOf(cell, false)) add(scenario, cell, scenario.name)
       })
-      const open = (url, options) => openPage(url, { ...cell, ...options })
-      for (const scenario of scenarios.filter(s => fits(s, { ...cell, where: 'node' }))) {
-        test(scenario.name, { timeout: 90_000 }, () => play(scenario, { ...cell, ...page, abroad, where: 'node', openPage: open }, server, host))
-      }
-    })
-  }
+    }
+  })
+  describe('waiting', { concurrency: 24 }, () => {
+    for (const cell of cells()) {
+      for (const scenario of scenariosOf(cell, true)) add(scenario, cell, `${scenario.name}: ${cell.version}, ${cell.transport}`)
+    }
+  })
 })

@@ -30,6 +30,7 @@ export const ends = [
   },
   {
     name: 'calls that wait fail when the client stops',
+    waits: true, // the hub gives a handler 5 s to end by itself
     async run(w) {
       const c = await w.connect()
       const [held, gate] = [w.name('held'), w.name('gate')]

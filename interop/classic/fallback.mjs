@@ -41,6 +41,7 @@ export const fallback = [
   },
   {
     name: 'a transport that gets no answer is left after the time the server gives it',
+    waits: true,
     transports: ['serverSentEvents', 'longPolling'],
     where: 'node',
     async run(w) {
@@ -54,6 +55,7 @@ export const fallback = [
   },
   {
     name: 'transports that the endpoint does not have are not tried, or refused',
+    transports: order,
     async run(w) {
       const c = w.hubs({ path: `/classic/only/${w.transport}` })
       c.mayComplain = true // that a transport failed

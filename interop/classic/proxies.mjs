@@ -11,7 +11,7 @@ export const proxies = [
     name: 'the generated proxies have the hubs and their methods, and connect',
     where: 'node',
     async run(w) {
-      for (const script of ['hubs', 'js', 'hubs/', 'HUBS']) {
+      for (const script of { webSockets: ['hubs', 'js'], serverSentEvents: ['hubs/'], longPolling: ['HUBS'] }[w.transport]) {
         const page = await withProxies(w, `/classic/${script}`)
         const { connection } = page.$
         w.equal(Object.keys(connection).filter(key => /Hub$/.test(key)).sort(), ['judgeHub', 'sideHub', 'usersHub'], 'hubs')

@@ -102,6 +102,7 @@ class World {
       are given, each of which has a callback and so hears its hub. The first is connection.hub. */
   hubs({ at = this.server, path = '/classic', page = at.page ?? this, names = ['judgeHub'], qs = at.qs, ...options } = {}) {
     const connection = this.watched(page.$.hubConnection(at.url + path, { useDefaultPath: false, qs, ...options }))
+    connection.page = page
     for (const name of names) connection.createHubProxy(name).on('welcome', () => {})
     connection.hub = connection.proxies[names[0]?.toLowerCase()]
     return connection
@@ -176,6 +177,17 @@ class World {
   async connected(connection) {
     const been = () => connection.states.items.filter(s => s === 'connected').length
     if (connection.state !== this.$.signalR.connectionState.connected) await this.reaches(connection, 'connected', been() + 1)
+  }
+
+  /** passes resolves once requests reach the server of a connection: those over connections to the one before it, of whose
+      end the page has not learned, fail. */
+  async passes(connection) {
+    const ping = () => promised(connection.page.$.signalR.transports._logic.pingServer(connection))
+    for (let i = 0; i < 20; i++) {
+      const pongs = await Promise.allSettled([ping(), ping(), ping(), ping()])
+      if (pongs.every(({ status }) => status === 'fulfilled')) return
+    }
+    throw new Error('requests do not reach the server')
   }
 
   /** describe is what the hub knows of a connection. */

@@ -43,7 +43,7 @@ func mountClassic(mux *http.ServeMux, limits parley.Limits, origin, key string, 
 	mux.Handle("/classic/guarded/", identify(authorize(classic.Handler(c.hubs, c.options(classic.Options{})))))
 	for _, transport := range []string{"webSockets", "serverSentEvents"} {
 		path := "/classic/deaf/" + transport + "/"
-		o := c.options(classic.Options{TransportConnectTimeout: time.Second})
+		o := c.options(classic.Options{TransportConnectTimeout: 3 * time.Second})
 		mux.Handle(path, deaf(transport, classic.Handler(c.hubs, o)))
 	}
 	mux.HandleFunc("/classic/moved/slash/negotiate", moveToSlash)
@@ -57,7 +57,7 @@ func (c *court) endpoints() map[string]classic.Options {
 		"/classic/detailed":              {DetailedErrors: true},
 		"/classic/jsonp":                 {EnableJSONP: true},
 		"/classic/noproxies":             {DisableProxies: true},
-		"/classic/brief":                 {KeepAlive: 2 * time.Second, DisconnectTimeout: 6 * time.Second},
+		"/classic/brief":                 {KeepAlive: 3 * time.Second, DisconnectTimeout: 9 * time.Second},
 		"/classic/mute":                  {KeepAlive: -1},
 		"/classic/polled":                {ConnectionTimeout: 300 * time.Millisecond, LongPollDelay: 50 * time.Millisecond},
 		"/classic/only/webSockets":       {Transports: classic.WebSockets},
