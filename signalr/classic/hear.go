@@ -58,7 +58,7 @@ func (c *connection) invoke(data []byte, l *leg) error {
 		}
 	}
 	var m wire.Message
-	hubProtocol{}.message(&in, &m)
+	hubProtocol{names: c.endpoint.o.JSONNames}.message(&in, &m)
 	if bag, ok := m.Aside.(*Bag); ok {
 		bag.socket = socket
 	}

@@ -122,7 +122,7 @@ func FuzzInvocation(f *testing.F) {
 		if len(in.id) > maxID || len(in.args) > maxArguments || characters(in.state) > maxState {
 			t.Fatalf("%q: a limit was not kept", data)
 		}
-		bag := newBag(&in)
+		bag := newBag(&in, AsDeclared)
 		for _, name := range bag.Names() {
 			var value any
 			bag.Get(name, &value)

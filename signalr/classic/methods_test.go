@@ -253,3 +253,25 @@ func TestJSONP(t *testing.T) {
 		t.Errorf("got %s", a.raw)
 	}
 }
+
+// TestJSONNames: how the fields of structs are named, in results, events and the state.
+func TestJSONNames(t *testing.T) {
+	for names, want := range map[classic.JSONNames]string{classic.AsDeclared: `{"UserName":"ann","id":7}`, classic.CamelCase: `{"userName":"ann","id":7}`} {
+		type value struct {
+			UserName string
+			Number   int `json:"id"`
+		}
+		r := newRoom()
+		r.Handle("Value", parley.Func(func(ctx context.Context, in value) (value, error) {
+			if err := classic.State(ctx).Set("v", in); err != nil {
+				return in, err
+			}
+			return in, r.Send(ctx, "value", in)
+		}))
+		p := open(t, serve(t, r.hubs(), &classic.Options{JSONNames: names}), "webSockets", "chathub")
+		a := p.answer(p.call("chathub", "value", map[string]any{"username": "ann", "ID": 7}))
+		if string(a.R) != want || string(a.S) != `{"v":`+want+`}` || p.hears("value") != want {
+			t.Errorf("%d: got %s, want %s", names, a.raw, want)
+		}
+	}
+}

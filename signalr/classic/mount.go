@@ -13,7 +13,6 @@ import (
 	"github.com/parley-go/parley/internal/replay"
 	"github.com/parley-go/parley/internal/transport"
 	"github.com/parley-go/parley/internal/wheel"
-	"github.com/parley-go/parley/wire"
 )
 
 // Mount serves hubs at path of mux, under the names that clients know them by, such
@@ -52,7 +51,7 @@ func MountPersistent(mux *http.ServeMux, path string, hub *parley.Hub, o *Option
 // PersistentHandler serves hub as MountPersistent does, at whatever path it is put.
 func PersistentHandler(hub *parley.Hub, o *Options) http.Handler {
 	e := newEndpoint(o)
-	e.raw = &served{hub: hub, opening: newOpening(rawProtocol{})}
+	e.raw = &served{hub: hub, opening: newOpening(rawProtocol{e.o.JSONNames})}
 	e.sorted = []*served{e.raw}
 	e.begin()
 	return e
@@ -118,7 +117,7 @@ func (e *endpoint) add(name string, hub *parley.Hub) {
 			panic(fmt.Sprintf("classic: %q and %q are the same hub", other.name, name))
 		}
 	}
-	h := &served{name: name, hub: hub, opening: newOpening(hubProtocol{hub: name, detailed: e.o.DetailedErrors})}
+	h := &served{name: name, hub: hub, opening: newOpening(hubProtocol{hub: name, detailed: e.o.DetailedErrors, names: e.o.JSONNames})}
 	e.hubs[key] = h
 	e.sorted = append(e.sorted, h)
 }
@@ -129,7 +128,7 @@ func (e *endpoint) begin() {
 	e.left = len(e.sorted)
 	e.log = slog.Default()
 	for _, h := range e.sorted {
-		h.hub.UseCodec(wire.JSON)
+		h.hub.UseCodec(e.o.JSONNames.codec())
 		e.log = h.hub.Log()
 		h.hub.WhenShutdown(e.hubEnds)
 	}

@@ -94,6 +94,8 @@ type Options struct {
 	// more keeps nothing, and ends when its client is away. Zero means 64 MiB.
 	BufferBudget int64
 
+	// JSONNames says how the fields of Go structs are named. Zero means as declared.
+	JSONNames JSONNames
 	// EnableJSONP answers requests that name a callback with scripts, for
 	// browsers without CORS. False means that they are refused.
 	EnableJSONP bool

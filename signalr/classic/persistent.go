@@ -19,13 +19,13 @@ import (
 const Message = "message"
 
 // rawProtocol is that of a PersistentConnection: values as elements of M.
-type rawProtocol struct{}
+type rawProtocol struct{ names JSONNames }
 
 // Name implements [wire.Protocol].
 func (rawProtocol) Name() string { return "classic persistent" }
 
 // Codec implements [wire.Protocol].
-func (rawProtocol) Codec() wire.Codec { return wire.JSON }
+func (p rawProtocol) Codec() wire.Codec { return p.names.codec() }
 
 // Binary implements [wire.Protocol].
 func (rawProtocol) Binary() bool { return false }

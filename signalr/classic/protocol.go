@@ -13,13 +13,14 @@ import (
 type hubProtocol struct {
 	hub      string // its name, as mounted
 	detailed bool   // see Options.DetailedErrors
+	names    JSONNames
 }
 
 // Name implements [wire.Protocol].
 func (hubProtocol) Name() string { return "classic" }
 
 // Codec implements [wire.Protocol].
-func (hubProtocol) Codec() wire.Codec { return wire.JSON }
+func (p hubProtocol) Codec() wire.Codec { return p.names.codec() }
 
 // Binary implements [wire.Protocol].
 func (hubProtocol) Binary() bool { return false }
@@ -154,7 +155,7 @@ func (p hubProtocol) Parse(data []byte, m *wire.Message) error {
 func (p hubProtocol) message(in *invocation, m *wire.Message) {
 	m.Kind, m.Name, m.ID = wire.Call, in.method, in.id
 	m.Args.Values = in.args
-	m.Aside = newBag(in)
+	m.Aside = newBag(in, p.names)
 }
 
 // appendFailure answers a call that reaches no hub, as an element of M.

@@ -23,6 +23,7 @@ type Bag struct {
 	hub, method string // what was called, in the caller's words
 	sent        []byte // an object, or nil
 	deaf        bool   // nobody is told what is set
+	names       JSONNames
 	socket      uint32 // number of the WebSocket by which the call came; 0: by a POST
 
 	// guarded by mu
@@ -45,8 +46,8 @@ func State(ctx context.Context) *Bag {
 	return &Bag{deaf: true}
 }
 
-func newBag(in *invocation) *Bag {
-	return &Bag{hub: in.hub, method: in.method, sent: bytes.Clone(in.state)}
+func newBag(in *invocation, names JSONNames) *Bag {
+	return &Bag{hub: in.hub, method: in.method, sent: bytes.Clone(in.state), names: names}
 }
 
 // Get reads the value of that name into the variable that into points to, as
@@ -60,7 +61,7 @@ func (b *Bag) Get(name string, into any) bool {
 // Set changes the value of that name. The error says that JSON cannot write it, or
 // that the state would be longer than the client could send with its next call.
 func (b *Bag) Set(name string, value any) error {
-	args, err := wire.JSON.Marshal(value)
+	args, err := b.names.codec().Marshal(value)
 	if err != nil {
 		return err
 	}

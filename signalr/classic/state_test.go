@@ -103,7 +103,7 @@ func FuzzBag(f *testing.F) {
 		if err != nil {
 			return
 		}
-		b := newBag(&in)
+		b := newBag(&in, AsDeclared)
 		if b.Set(name, value) != nil {
 			return
 		}
