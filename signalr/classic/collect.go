@@ -31,7 +31,7 @@ func (c *connection) collect(all bool) {
 		batches.Put(batch)
 	}
 	for _, it := range c.said {
-		c.add(it.data, it.socket, true)
+		c.add(&wire.Encoded{Data: it.data, Kind: wire.Result}, it.socket)
 	}
 	c.said, c.saidBytes = nil, 0
 	c.trim(c.log.Last() - last)
@@ -49,11 +49,12 @@ func (p *presence) sort(e *wire.Encoded) {
 	case wire.Close:
 		c.stays = true
 	case wire.Result, wire.End, wire.Progress:
-		socket, data := cutSocket(e.Data)
-		c.add(data, socket, e.Kind != wire.Progress)
+		var socket uint32
+		socket, e.Data = cutSocket(e.Data) // it is nobody else's
+		c.add(e, socket)
 	default:
 		if !p.quiet {
-			c.add(e.Data, 0, false)
+			c.add(e, 0)
 		}
 	}
 }
@@ -80,17 +81,19 @@ func (p *presence) decided(words []byte) {
 
 // add has a message written. What belongs to one WebSocket is not for a later one,
 // whose client counts its calls anew, and so is not kept.
-func (c *connection) add(data []byte, socket uint32, alone bool) {
-	l := c.leg
-	if socket != 0 {
-		if l != nil && l.number == socket {
-			l.out = append(l.out, item{data: data, position: c.log.Last(), alone: alone, socket: socket})
-		}
+func (c *connection) add(e *wire.Encoded, socket uint32) {
+	l, it := c.leg, item{data: e.Data, socket: socket}
+	switch {
+	case socket == 0:
+		c.log.Append(kept{data: e.Data, at: c.endpoint.now()}, len(e.Data))
+	case l == nil || l.number != socket:
 		return
+	case e.Kind != wire.Progress:
+		it.alone = e
 	}
-	c.log.Append(kept{data: data, at: c.endpoint.now()}, len(data))
 	if l != nil {
-		l.out = append(l.out, item{data: data, position: c.log.Last()})
+		it.position = c.log.Last()
+		l.out = append(l.out, it)
 	}
 }
 

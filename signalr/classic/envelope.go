@@ -42,7 +42,8 @@ func (l *leg) plan() writing {
 		l.answered = true
 	}
 	c.regrouped = c.regrouped && !w.regrouped
-	l.out, l.greets, l.due, l.alive = nil, false, false, false
+	l.out, l.spare = l.spare, nil
+	l.greets, l.due, l.alive = false, false, false
 	if n := len(w.items); n > 0 {
 		l.next = w.items[n-1].position
 		c.sent = max(c.sent, l.next)
@@ -62,8 +63,8 @@ func (l *leg) write(batch []*wire.Encoded, w writing) []*wire.Encoded {
 	var room [mostMessages][]byte
 	list := room[:0]
 	for _, it := range w.items {
-		if it.alone && l.kind == WebSockets {
-			batch = append(l.seal(batch, list, &w), &wire.Encoded{Data: it.data})
+		if it.alone != nil {
+			batch = append(l.seal(batch, list, &w), it.alone)
 			list = list[:0]
 			continue
 		}
@@ -81,8 +82,14 @@ func (l *leg) write(batch []*wire.Encoded, w writing) []*wire.Encoded {
 	if w.alive && len(batch) == n {
 		batch = append(batch, &wire.Encoded{Data: []byte("{}")})
 	}
+	if cap(w.items) <= keptItems {
+		clear(w.items)
+		l.spare = w.items[:0]
+	}
 	return batch
 }
+
+const keptItems = 4 // the room of more is given back
 
 // seal appends an envelope, if there is something in it, or one is due.
 func (l *leg) seal(batch []*wire.Encoded, list [][]byte, w *writing) []*wire.Encoded {

@@ -31,15 +31,17 @@ type leg struct {
 	wrote    time.Duration // when something last was
 	pinged   time.Duration // when a WebSocket was last asked for a sign of life
 
+	spare []item // room for out; owned by Take
+
 	heard atomic.Int64 // when it last gave one, in nanoseconds since the endpoint was made; 0: never
 }
 
 // item is something to be written.
 type item struct {
 	data     []byte
-	position int64  // in the log, or of the message before
-	alone    bool   // a message of the transport; else an element of M
-	socket   uint32 // number of the WebSocket that it is for; 0 for any
+	position int64         // in the log, or of the message before
+	alone    *wire.Encoded // in place of data: a message of the transport; else it is an element of M
+	socket   uint32        // number of the WebSocket that it is for; 0 for any
 }
 
 // attach makes l the stream of the connection, in place of another one. What the

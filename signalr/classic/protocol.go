@@ -2,6 +2,7 @@ package classic
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/parley-go/parley/internal/rawjson"
 	"github.com/parley-go/parley/wire"
@@ -67,6 +68,7 @@ func (p hubProtocol) appendCall(dst []byte, m *wire.Message) []byte {
 }
 
 func (p hubProtocol) appendResult(dst []byte, m *wire.Message) []byte {
+	dst = slices.Grow(dst, len(m.ID)+m.Args.Size()+32) // what most take
 	dst = appendState(append(appendSocket(dst, m), '{'), m)
 	if m.Err == nil {
 		dst = appendReturned(dst, m.Args.Values)
