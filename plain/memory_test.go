@@ -5,21 +5,20 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/memnet"
 )
 
 // memory is a network inside a test's bubble of fake time. A goroutine that is
 // left behind fails the test.
 type memory struct {
-	t      *testing.T
-	conns  chan net.Conn
-	done   chan struct{}
+	t *testing.T
+	*memnet.Listener
 	client *http.Client
 }
 
@@ -28,13 +27,13 @@ func inBubble(t *testing.T, o *Options, test func(t *testing.T, hub *parley.Hub,
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		hub := parley.NewHub(&parley.HubOptions{Log: slog.New(slog.DiscardHandler)})
-		m := &memory{t: t, conns: make(chan net.Conn), done: make(chan struct{})}
+		m := &memory{t: t, Listener: memnet.Listen()}
 		both := new(http.Protocols)
 		both.SetHTTP1(true)
 		both.SetUnencryptedHTTP2(true)
 		server := &http.Server{Handler: Handler(hub, o), Protocols: both}
 		go server.Serve(m) // ends with Close
-		m.client = &http.Client{Transport: &http.Transport{DialContext: m.dial}}
+		m.client = m.Client()
 		test(t, hub, m)
 		if err := hub.Shutdown(context.Background()); err != nil {
 			t.Errorf("Shutdown: %v", err)
@@ -42,32 +41,6 @@ func inBubble(t *testing.T, o *Options, test func(t *testing.T, hub *parley.Hub,
 		m.client.CloseIdleConnections()
 		server.Close()
 	})
-}
-
-func (m *memory) Accept() (net.Conn, error) {
-	select {
-	case c := <-m.conns:
-		return c, nil
-	case <-m.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (m *memory) Close() error {
-	close(m.done)
-	return nil
-}
-
-func (m *memory) Addr() net.Addr { return &net.UnixAddr{} }
-
-func (m *memory) dial(context.Context, string, string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case m.conns <- server:
-		return client, nil
-	case <-m.done:
-		return nil, net.ErrClosed
-	}
 }
 
 // get requests a path and returns the whole answer.

@@ -24,7 +24,7 @@ func ends(hub *parley.Hub) <-chan error {
 func TestHalfOpenWebSocket(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, hub *parley.Hub, m *memory) {
 		reasons, began := ends(hub), time.Now()
-		conn, err := m.dial(t.Context(), "", "")
+		conn, err := m.Dial(t.Context(), "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +145,7 @@ func TestNobodyGetsInAfterShutdown(t *testing.T) {
 			t.Errorf("POST: got %v, %v, want 503", resp, err)
 		}
 		resp.Body.Close()
-		cl := NewClient("http://memory/", &ClientOptions{NetDial: m.dial})
+		cl := NewClient("http://memory/", &ClientOptions{NetDial: m.Dial})
 		if err := cl.Connect(t.Context()); err == nil {
 			t.Error("a client connected")
 		}
@@ -229,7 +229,7 @@ func TestGoClientComesBack(t *testing.T) {
 		hub.Handle("drop", parley.Func(func(c *parley.Conn) { c.CloseNow() }))
 		hub.Handle("leave", parley.Func(func(c *parley.Conn) { c.Close("enough") }))
 		connected := make(chan struct{}, 10)
-		o := &ClientOptions{NetDial: m.dial}
+		o := &ClientOptions{NetDial: m.Dial}
 		o.OnConnect = func(context.Context) { connected <- struct{}{} }
 		cl := NewClient("ws://memory/", o)
 		if err := cl.Connect(t.Context()); err != nil {

@@ -93,7 +93,7 @@ func (b *breaking) spend(n int) int {
 func resuming(t *testing.T, protocol string, body func(s *server, cl *parley.Client, c *cutting, lost <-chan departure)) {
 	serve(t, &Options{AllowStatefulReconnect: true}, func(s *server) {
 		s.handle()
-		c := &cutting{dial: s.listener.dial, after: func() int64 { return -1 }}
+		c := &cutting{dial: s.listener.Dial, after: func() int64 { return -1 }}
 		lost := make(chan departure, 10)
 		transport := &http.Transport{DialContext: c.DialContext}
 		cl := NewClient("http://hub/chat", &ClientOptions{
@@ -182,7 +182,7 @@ func TestAResumingClientThatIsForgotten(t *testing.T) {
 		if err := <-waiting; err == nil {
 			s.t.Error("a call survived")
 		}
-		c.change(func() { c.dial = s.listener.dial })
+		c.change(func() { c.dial = s.listener.Dial })
 		pass(time.Minute)
 		if now := s.hub.Audience().Conns(); len(now) != 1 || now[0].ID() == id {
 			s.t.Errorf("%d connections, want one, and a new one", len(now))

@@ -8,15 +8,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/guide"
 	"github.com/parley-go/parley/parleytest"
 	"github.com/parley-go/parley/signalr"
 	"github.com/parley-go/parley/wire"
@@ -196,94 +195,19 @@ func TestTheLinesOfTheGuide(t *testing.T) {
 
 // --- The guide ------------------------------------------------------------------------------------------
 
-func read(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
+const theGuide guide.Page = "../docs/signalr.md"
 
-// chapter is what stands in the guide between two headings.
-func chapter(t *testing.T, from, to string) string {
-	t.Helper()
-	_, rest, found := strings.Cut(read(t, "../docs/signalr.md"), "\n"+from+"\n")
-	text, _, ends := strings.Cut(rest, "\n"+to+"\n")
-	if !found || !ends {
-		t.Fatalf("docs/signalr.md has no chapter from %q to %q", from, to)
-	}
-	return text
-}
-
-var codeSpan = regexp.MustCompile("`([^`]+)`")
-
-// TestGuideShowsLinesThatCompile wants what the tables show of Go to stand in this file.
 func TestGuideShowsLinesThatCompile(t *testing.T) {
-	code, lines := read(t, "guide_test.go"), 0
-	for row := range strings.Lines(chapter(t, "### The hub", "### Options")) {
-		cells := strings.Split(row, " | ")
-		if len(cells) < 3 {
-			continue
-		}
-		for _, span := range codeSpan.FindAllStringSubmatch(strings.Join(cells[1:], " "), -1) {
-			if !strings.ContainsAny(span[1], "(.{") || strings.HasPrefix(span[1], "Limits.") {
-				continue
-			}
-			lines++
-			if !strings.Contains(code, span[1]) {
-				t.Errorf("docs/signalr.md shows what is not compiled: %s", span[1])
-			}
-		}
-	}
-	if lines < 50 {
-		t.Errorf("docs/signalr.md shows %d lines of Go, want 50 and more", lines)
-	}
+	tables := theGuide.Chapter(t, "### The hub", "### Options")
+	theGuide.TestTables(t, tables, guide.Read(t, "guide_test.go"), 50, func(span string) bool { return strings.HasPrefix(span, "Limits.") })
 }
 
-// TestGuideNamesEveryOption wants it to have all options, and none that do not exist.
 func TestGuideNamesEveryOption(t *testing.T) {
-	text := chapter(t, "### Options", "## Moving a hub")
-	for owner, options := range map[string]reflect.Type{
-		"Options": reflect.TypeFor[signalr.Options](), "Limits": reflect.TypeFor[parley.Limits](),
-	} {
-		for _, name := range regexp.MustCompile("`"+owner+`\.(\w+)`).FindAllStringSubmatch(text, -1) {
-			if _, exists := options.FieldByName(name[1]); !exists {
-				t.Errorf("docs/signalr.md names %s.%s, which does not exist", owner, name[1])
-			}
-		}
-	}
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[signalr.Options]()) {
-		if !strings.Contains(text, "`Options."+f.Name+"`") {
-			t.Errorf("docs/signalr.md does not name Options.%s", f.Name)
-		}
-	}
+	text, options := theGuide.Chapter(t, "### Options", "## Moving a hub"), reflect.TypeFor[signalr.Options]()
+	theGuide.TestNames(t, text, map[string]reflect.Type{"Options": options, "Limits": reflect.TypeFor[parley.Limits]()})
+	theGuide.TestAllNamed(t, text, options, "Options.")
 }
 
-// TestGuideShowsTheWholeProgram wants the pieces of Go, one after the other, to be examples/migration.
 func TestGuideShowsTheWholeProgram(t *testing.T) {
-	var shown strings.Builder
-	for _, piece := range strings.Split(chapter(t, "## Moving a hub", "## What differs"), "```go\n")[1:] {
-		piece, _, _ = strings.Cut(piece, "```")
-		shown.WriteString(piece)
-	}
-	want := withoutBlanks(read(t, "../examples/migration/chat.go"))
-	if got := withoutBlanks(shown.String()); got != want {
-		for i := range min(len(got), len(want)) {
-			if got[i] != want[i] {
-				t.Fatalf("docs/signalr.md shows\n%.200s\nwhere the example has\n%.200s", got[i:], want[i:])
-			}
-		}
-		t.Errorf("docs/signalr.md shows %d bytes of %d of the example", len(got), len(want))
-	}
-}
-
-func withoutBlanks(code string) string {
-	var b strings.Builder
-	for line := range strings.Lines(code) {
-		if strings.TrimSpace(line) != "" {
-			b.WriteString(line)
-		}
-	}
-	return b.String()
+	theGuide.TestProgram(t, theGuide.Chapter(t, "## Moving a hub", "## What differs"), "go", "../examples/migration/chat.go")
 }

@@ -78,7 +78,7 @@ func TestRequestOnEveryTransport(t *testing.T) {
 	header := http.Header{"Cookie": {"seen=1"}, "X-Extra": {"more"}, "X-User": {"ann"}}
 	for transport, open := range map[string]func(s *server, path string) talker{
 		"websocket": func(s *server, path string) talker {
-			c, err := websocket.Dial(s.t.Context(), "ws://hub"+path, &websocket.DialOptions{NetDial: s.listener.dial, Header: header})
+			c, err := websocket.Dial(s.t.Context(), "ws://hub"+path, &websocket.DialOptions{NetDial: s.listener.Dial, Header: header})
 			if err != nil {
 				s.t.Fatal(err)
 			}
@@ -168,7 +168,7 @@ func TestHeadersOfMiddleware(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ws, err := websocket.Dial(s.t.Context(), "ws://hub/chat", &websocket.DialOptions{NetDial: s.listener.dial, Jar: jar})
+		ws, err := websocket.Dial(s.t.Context(), "ws://hub/chat", &websocket.DialOptions{NetDial: s.listener.Dial, Jar: jar})
 		if err != nil {
 			t.Fatal(err)
 		}

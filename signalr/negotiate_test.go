@@ -175,7 +175,7 @@ func TestOtherOrigins(t *testing.T) {
 			t.Errorf("negotiate from another origin: got %d, want 403", status)
 		}
 		_, err := websocket.Dial(s.t.Context(), "ws://hub/chat", &websocket.DialOptions{
-			NetDial: s.listener.dial, Header: map[string][]string{"Origin": {"https://evil.example"}},
+			NetDial: s.listener.Dial, Header: map[string][]string{"Origin": {"https://evil.example"}},
 		})
 		if err == nil {
 			t.Error("a WebSocket from another origin was opened")

@@ -5,16 +5,15 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/memnet"
 	"github.com/parley-go/parley/websocket"
 )
 
@@ -26,51 +25,18 @@ func raw(s string) string { return strings.ReplaceAll(s, "␞", "\x1e") }
 
 func readable(s string) string { return strings.ReplaceAll(s, "\x1e", "␞") }
 
-// memoryListener accepts connections in memory.
-type memoryListener struct {
-	conns chan net.Conn
-	once  sync.Once
-	done  chan struct{}
-}
-
-func (l *memoryListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *memoryListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *memoryListener) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
-
-func (l *memoryListener) dial(context.Context, string, string) (net.Conn, error) {
-	here, there := net.Pipe()
-	select {
-	case l.conns <- there:
-		return here, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
 // network is an HTTP server at http://hub and a client that reaches it.
 type network struct {
 	t        *testing.T
-	listener *memoryListener
+	listener *memnet.Listener
 	http     *http.Client
 }
 
 // serveHTTP runs body with a server of handler. It is called inside a bubble.
 func serveHTTP(t *testing.T, handler http.Handler, body func(n *network)) {
 	t.Helper()
-	n := &network{t: t, listener: &memoryListener{conns: make(chan net.Conn), done: make(chan struct{})}}
-	n.http = &http.Client{Transport: &http.Transport{DialContext: n.listener.dial}}
+	n := &network{t: t, listener: memnet.Listen()}
+	n.http = n.listener.Client()
 	srv := &http.Server{Handler: handler}
 	stopped := make(chan struct{})
 	go func() { // ends with the server
@@ -165,7 +131,7 @@ type peer struct {
 func (n *network) open(path string, first ...string) *peer {
 	n.t.Helper()
 	c, err := websocket.Dial(n.t.Context(), "ws://hub"+path, &websocket.DialOptions{
-		NetDial: n.listener.dial,
+		NetDial: n.listener.Dial,
 		Header:  http.Header{"X-User": {"ann"}},
 	})
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/memnet"
 	"github.com/parley-go/parley/websocket"
 )
 
@@ -232,7 +233,7 @@ func (c *counting) count() int {
 }
 
 func (c *counting) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	nc, err := c.w.dial(ctx, network, addr)
+	nc, err := c.w.net.Dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -302,10 +303,10 @@ func (l *requests) all() string {
 func inHandler(t *testing.T, h http.Handler, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, conns: make(chan net.Conn), over: make(chan struct{})}
-		w.client = &http.Client{Transport: &http.Transport{DialContext: w.dial}}
+		w := &world{T: t, net: memnet.Listen()}
+		w.client = w.net.Client()
 		server := &http.Server{Handler: h}
-		go server.Serve(listener{w}) // ends with Close
+		go server.Serve(w.net) // ends with Close
 		test(w)
 		w.client.CloseIdleConnections()
 		server.Close()

@@ -3,7 +3,6 @@ package socketio
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/memnet"
 	"github.com/parley-go/parley/websocket"
 	"github.com/parley-go/parley/wire"
 )
@@ -141,8 +141,8 @@ func TestClientStaysConnectedAndComesBack(t *testing.T) {
 // each connection.
 func inFakeServer(t *testing.T, script func(c *websocket.Conn), test func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, conns: make(chan net.Conn), over: make(chan struct{})}
-		w.client = &http.Client{Transport: &http.Transport{DialContext: w.dial}}
+		w := &world{T: t, net: memnet.Listen()}
+		w.client = w.net.Client()
 		server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			c, err := websocket.Accept(rw, r, nil)
 			if err != nil {
@@ -152,7 +152,7 @@ func inFakeServer(t *testing.T, script func(c *websocket.Conn), test func(w *wor
 			defer c.CloseNow()
 			script(c)
 		})}
-		go server.Serve(listener{w}) // ends with Close
+		go server.Serve(w.net) // ends with Close
 		test(w)
 		server.Close()
 		time.Sleep(time.Second) // for the wheel, as in inWorld

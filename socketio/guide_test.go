@@ -10,10 +10,10 @@ import (
 	"os"
 	"reflect"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/guide"
 	"github.com/parley-go/parley/parleytest"
 	"github.com/parley-go/parley/socketio"
 	"github.com/parley-go/parley/socketio/admin"
@@ -315,106 +315,28 @@ func TestTheLinesOfTheGuide(t *testing.T) {
 
 // --- The guide ------------------------------------------------------------------------------------------
 
-func read(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
+const theGuide guide.Page = "../docs/socketio.md"
 
-// chapter is what stands in the guide between two headings.
-func chapter(t *testing.T, from, to string) string {
-	t.Helper()
-	_, rest, found := strings.Cut(read(t, "../docs/socketio.md"), "\n"+from+"\n")
-	text, _, ends := strings.Cut(rest, "\n"+to+"\n")
-	if !found || !ends {
-		t.Fatalf("docs/socketio.md has no chapter from %q to %q", from, to)
-	}
-	return text
-}
-
-var (
-	codeSpan = regexp.MustCompile("`([^`]+)`")
-	option   = regexp.MustCompile(`^(Limits|Options|ClientOptions|HubOptions|Reconnect)\.(\w+)$`)
-)
-
-// TestGuideShowsLinesThatCompile wants what the tables show of Go to stand in this file.
 func TestGuideShowsLinesThatCompile(t *testing.T) {
-	code, lines := read(t, "guide_test.go")+read(t, "webtransport/example_test.go"), 0
-	tables := chapter(t, "### The server", "### Options") + chapter(t, "### The Go client", "## Moving a server")
-	for row := range strings.Lines(tables) {
-		cells := strings.Split(row, " | ")
-		if len(cells) < 3 {
-			continue
-		}
-		for _, span := range codeSpan.FindAllStringSubmatch(strings.Join(cells[1:], " "), -1) {
-			if !strings.ContainsAny(span[1], "(.{[") || option.MatchString(span[1]) {
-				continue
-			}
-			lines++
-			if !strings.Contains(code, span[1]) {
-				t.Errorf("docs/socketio.md shows what is not compiled: %s", span[1])
-			}
-		}
-	}
-	if lines < 90 {
-		t.Errorf("docs/socketio.md shows %d lines of Go, want 90 and more", lines)
-	}
+	tables := theGuide.Chapter(t, "### The server", "### Options") + theGuide.Chapter(t, "### The Go client", "## Moving a server")
+	code := guide.Read(t, "guide_test.go") + guide.Read(t, "webtransport/example_test.go")
+	theGuide.TestTables(t, tables, code, 90, regexp.MustCompile(`^(Limits|Options|ClientOptions|HubOptions|Reconnect)\.(\w+)$`).MatchString)
 }
 
-// TestGuideNamesEveryOption wants it to have all options, and none that do not exist.
 func TestGuideNamesEveryOption(t *testing.T) {
-	text := read(t, "../docs/socketio.md")
-	owners := map[string]reflect.Type{
-		"Options": reflect.TypeFor[socketio.Options](), "ClientOptions": reflect.TypeFor[socketio.ClientOptions](),
+	text, options, client := theGuide.Text(t), reflect.TypeFor[socketio.Options](), reflect.TypeFor[socketio.ClientOptions]()
+	theGuide.TestNames(t, text, map[string]reflect.Type{
+		"Options": options, "ClientOptions": client,
 		"Limits": reflect.TypeFor[parley.Limits](), "HubOptions": reflect.TypeFor[parley.HubOptions](),
 		"Reconnect": reflect.TypeFor[parley.Backoff](), "Recovery": reflect.TypeFor[socketio.Recovery](),
-	}
-	for _, span := range regexp.MustCompile("`(\\w+)\\.(\\w+)`").FindAllStringSubmatch(text, -1) {
-		if owner := owners[span[1]]; owner != nil {
-			if _, exists := owner.FieldByName(span[2]); !exists {
-				t.Errorf("docs/socketio.md names %s.%s, which does not exist", span[1], span[2])
-			}
-		}
-	}
-	for prefix, o := range map[string]reflect.Type{"Options.": owners["Options"], "": owners["ClientOptions"]} {
-		for i := range o.NumField() {
-			if f := o.Field(i); !f.Anonymous && !strings.Contains(text, "`"+prefix+f.Name+"`") && !strings.Contains(text, "`ClientOptions."+f.Name+"`") {
-				t.Errorf("docs/socketio.md does not name %s%s", prefix, f.Name)
-			}
-		}
-	}
+	})
+	theGuide.TestAllNamed(t, text, options, "Options.")
+	theGuide.TestAllNamed(t, text, client, "", "ClientOptions.")
 }
 
-// TestGuideShowsBothPrograms wants its pieces, one after the other, to be the chat on Node and its twin in Go.
+// TestGuideShowsBothPrograms wants its pieces to be the chat on Node and its twin in Go.
 func TestGuideShowsBothPrograms(t *testing.T) {
-	steps := chapter(t, "## Moving a server", "### 11. Look")
-	for language, name := range map[string]string{"go": "../examples/migration-socketio/chat.go", "js": "../interop/socketio/chat.mjs"} {
-		var shown strings.Builder
-		for _, piece := range strings.Split(steps, "```"+language+"\n")[1:] {
-			piece, _, _ = strings.Cut(piece, "```")
-			shown.WriteString(piece)
-		}
-		got, want := withoutBlanks(shown.String()), withoutBlanks(read(t, name))
-		for i := range min(len(got), len(want)) {
-			if got[i] != want[i] {
-				t.Fatalf("docs/socketio.md shows\n%.200s\nwhere %s has\n%.200s", got[i:], name, want[i:])
-			}
-		}
-		if len(got) != len(want) {
-			t.Errorf("docs/socketio.md shows %d bytes of %d of %s", len(got), len(want), name)
-		}
-	}
-}
-
-func withoutBlanks(code string) string {
-	var b strings.Builder
-	for line := range strings.Lines(code) {
-		if strings.TrimSpace(line) != "" {
-			b.WriteString(line)
-		}
-	}
-	return b.String()
+	steps := theGuide.Chapter(t, "## Moving a server", "### 11. Look")
+	theGuide.TestProgram(t, steps, "go", "../examples/migration-socketio/chat.go")
+	theGuide.TestProgram(t, steps, "js", "../interop/socketio/chat.mjs")
 }

@@ -18,7 +18,7 @@ import (
 func TestHandshake(t *testing.T) {
 	inWorld(t, &Options{Origins: []string{"http://page"}}, withAdmin, func(w *world) {
 		began := time.Now()
-		c, err := websocket.Dial(w.Context(), sockets+"&token=a&token=b", &websocket.DialOptions{NetDial: w.dial, Header: http.Header{
+		c, err := websocket.Dial(w.Context(), sockets+"&token=a&token=b", &websocket.DialOptions{NetDial: w.net.Dial, Header: http.Header{
 			"Origin": {"http://page"}, "Cookie": {"a=1", "b=2"}, "X-Two": {"1", "2"},
 		}})
 		if err != nil {
@@ -184,7 +184,7 @@ func TestCVE_2020_28481_OriginsByDefault(t *testing.T) {
 		if resp.StatusCode != 403 || resp.Header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("status %d, headers %v", resp.StatusCode, resp.Header)
 		}
-		_, err = websocket.Dial(w.Context(), sockets, &websocket.DialOptions{NetDial: w.dial, Header: http.Header{"Origin": {"https://elsewhere.example"}}})
+		_, err = websocket.Dial(w.Context(), sockets, &websocket.DialOptions{NetDial: w.net.Dial, Header: http.Header{"Origin": {"https://elsewhere.example"}}})
 		if err == nil {
 			t.Error("a WebSocket was opened")
 		}

@@ -406,7 +406,7 @@ func TestAClientThatDoesNotReadHarmsNobody(t *testing.T) {
 		reads := w.join()
 		silent := w.open() // joins and polls no more
 		w.post(silent, "40")
-		c, err := websocket.Dial(w.Context(), sockets, &websocket.DialOptions{NetDial: w.dial}) // and one that reads no more
+		c, err := websocket.Dial(w.Context(), sockets, &websocket.DialOptions{NetDial: w.net.Dial}) // and one that reads no more
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -61,7 +61,7 @@ func opens5(w *world, first string, upgrades ...string) {
 // refused5 makes sure that no WebSocket is opened.
 func refused5(w *world, queries ...string) {
 	for _, q := range queries {
-		c, err := websocket.Dial(w.Context(), "http://server/socket.io/?"+q, &websocket.DialOptions{NetDial: w.dial})
+		c, err := websocket.Dial(w.Context(), "http://server/socket.io/?"+q, &websocket.DialOptions{NetDial: w.net.Dial})
 		if err == nil {
 			c.CloseNow()
 			w.Errorf("%s: open", q)

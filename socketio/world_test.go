@@ -6,7 +6,6 @@ import (
 	"io"
 	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/memnet"
 	"github.com/parley-go/parley/websocket"
 )
 
@@ -27,8 +27,7 @@ type world struct {
 	options Options
 	mux     *http.ServeMux
 	further []*parley.Hub // see another
-	conns   chan net.Conn // those that clients have dialled
-	over    chan struct{} // closed when the server takes none any more
+	net     *memnet.Listener
 	client  *http.Client
 
 	mu   sync.Mutex
@@ -40,7 +39,7 @@ type world struct {
 func inWorld(t *testing.T, o *Options, setup func(w *world), test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, conns: make(chan net.Conn), over: make(chan struct{})}
+		w := &world{T: t, net: memnet.Listen()}
 		if o != nil {
 			w.options = *o
 		}
@@ -48,7 +47,7 @@ func inWorld(t *testing.T, o *Options, setup func(w *world), test func(w *world)
 			Log:    slog.New(slog.DiscardHandler),
 			Limits: parley.Limits{QueueMessages: 100, QueueBytes: 100 << 10},
 		})
-		w.client = &http.Client{Transport: &http.Transport{DialContext: w.dial}}
+		w.client = w.net.Client()
 		w.handlers()
 		if setup != nil {
 			setup(w)
@@ -56,7 +55,7 @@ func inWorld(t *testing.T, o *Options, setup func(w *world), test func(w *world)
 		w.mux = http.NewServeMux()
 		Mount(w.mux, "", w.hub, &w.options)
 		server := &http.Server{Handler: w.mux, ErrorLog: log.New(complaints{t}, "", 0)}
-		go server.Serve(listener{w}) // ends with Close
+		go server.Serve(w.net) // ends with Close
 		test(w)
 		for _, hub := range append([]*parley.Hub{w.hub}, w.further...) {
 			if err := hub.Shutdown(t.Context()); err != nil {
@@ -121,39 +120,8 @@ func (c complaints) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (w *world) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case w.conns <- far:
-		return near, nil
-	case <-w.over:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // sleep lets fake time pass.
 func (w *world) sleep(d time.Duration) { time.Sleep(d) }
-
-// listener hands a world's connections to its server.
-type listener struct{ *world }
-
-func (l listener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.over:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l listener) Close() error {
-	close(l.over)
-	return nil
-}
-
-func (l listener) Addr() net.Addr { return &net.TCPAddr{} }
 
 const (
 	base    = "http://server/socket.io/?EIO=4&transport="
@@ -227,7 +195,7 @@ func (w *world) webSocket() *socket {
 
 func (w *world) upgrade(url string) *socket {
 	w.Helper()
-	c, err := websocket.Dial(w.Context(), url, &websocket.DialOptions{NetDial: w.dial})
+	c, err := websocket.Dial(w.Context(), url, &websocket.DialOptions{NetDial: w.net.Dial})
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -214,7 +214,7 @@ func (p *pieces) Read(b []byte) (int, error) {
 // dialMemory opens a pipe to h inside a bubble; t ends it.
 func dialMemory(t *testing.T, kind string, h http.HandlerFunc, o *Options) (dialed, error) {
 	m := newMemory(t, h)
-	client := &http.Client{Transport: &http.Transport{DialContext: m.dial}}
+	client := m.Client()
 	t.Cleanup(client.CloseIdleConnections)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -256,7 +256,7 @@ func TestWhatOpensNoPipe(t *testing.T) {
 func TestAFirstPollWithoutAnAnswer(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		m := newMemory(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-		client := &http.Client{Transport: &http.Transport{DialContext: m.dial}}
+		client := m.Client()
 		defer client.CloseIdleConnections()
 		_, err := DialPoll(t.Context(), &Requesting{URL: "http://memory/", Do: client.Do, Timeout: time.Second}, &Options{})
 		if err != errNoAnswer {

@@ -3,50 +3,22 @@ package transport
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/parley-go/parley/internal/memnet"
 	"github.com/parley-go/parley/websocket"
 	"github.com/parley-go/parley/wire"
 )
 
-// memory is a network without a buffer: a write waits for its reader.
-type memory struct {
-	conns chan net.Conn
-	done  chan struct{}
-}
-
-func newMemory(t *testing.T, h http.Handler) *memory {
-	m := &memory{make(chan net.Conn), make(chan struct{})}
+func newMemory(t *testing.T, h http.Handler) *memnet.Listener {
+	l := memnet.Listen()
 	s := &http.Server{Handler: h}
-	go s.Serve(m) // ends with Close
+	go s.Serve(l) // ends with Close
 	t.Cleanup(func() { s.Close() })
-	return m
-}
-
-func (m *memory) Accept() (net.Conn, error) {
-	select {
-	case c := <-m.conns:
-		return c, nil
-	case <-m.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (m *memory) Close() error {
-	close(m.done)
-	return nil
-}
-
-func (m *memory) Addr() net.Addr { return &net.UnixAddr{} }
-
-func (m *memory) dial(context.Context, string, string) (net.Conn, error) {
-	client, server := net.Pipe()
-	m.conns <- server
-	return client, nil
+	return l
 }
 
 // openWebSocket returns a pipe that runs under b, and the client's end.
@@ -62,7 +34,7 @@ func openWebSocket(t *testing.T, b *box, o *Options) (*WebSocket, *websocket.Con
 		made <- pipe
 		pipe.Start(b)
 	}))
-	c, err := websocket.Dial(t.Context(), "ws://memory/", &websocket.DialOptions{NetDial: m.dial})
+	c, err := websocket.Dial(t.Context(), "ws://memory/", &websocket.DialOptions{NetDial: m.Dial})
 	if err != nil {
 		t.Fatalf("Dial: %v", err)
 	}
@@ -166,7 +138,7 @@ func TestCloseBeforeRun(t *testing.T) {
 				end(pipe)
 				pipe.Start(b)
 			}))
-			c, err := websocket.Dial(t.Context(), "ws://memory/", &websocket.DialOptions{NetDial: m.dial})
+			c, err := websocket.Dial(t.Context(), "ws://memory/", &websocket.DialOptions{NetDial: m.Dial})
 			if err != nil {
 				t.Fatalf("%s: Dial: %v", name, err)
 			}
@@ -186,7 +158,7 @@ func TestRefuse(t *testing.T) {
 				pipe.Refuse(1001, "shutting down")
 			}
 		}))
-		c, err := websocket.Dial(t.Context(), "ws://memory/", &websocket.DialOptions{NetDial: m.dial})
+		c, err := websocket.Dial(t.Context(), "ws://memory/", &websocket.DialOptions{NetDial: m.Dial})
 		if err != nil {
 			t.Fatalf("Dial: %v", err)
 		}
@@ -209,7 +181,7 @@ func TestPingIsHeard(t *testing.T) {
 				pipe.Start(heard)
 			}
 		}))
-		c, err := websocket.Dial(t.Context(), "ws://memory/", &websocket.DialOptions{NetDial: m.dial})
+		c, err := websocket.Dial(t.Context(), "ws://memory/", &websocket.DialOptions{NetDial: m.Dial})
 		if err != nil {
 			t.Fatalf("Dial: %v", err)
 		}

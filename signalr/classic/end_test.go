@@ -382,7 +382,7 @@ func TestRaces(t *testing.T) {
 				copied := *c
 				copied.transport = "webSockets"
 				all.Go(func() {
-					conn, err := websocket.Dial(w.t.Context(), "ws://hub"+copied.path(verb), &websocket.DialOptions{NetDial: w.listener.dial})
+					conn, err := websocket.Dial(w.t.Context(), "ws://hub"+copied.path(verb), &websocket.DialOptions{NetDial: w.listener.Dial})
 					for err == nil {
 						_, err = conn.Read(w.t.Context())
 					}

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"os"
 	"reflect"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/guide"
 	"github.com/parley-go/parley/signalr/classic"
 	"github.com/parley-go/parley/wire"
 )
@@ -211,83 +210,33 @@ func TestTheLinesOfTheGuide(t *testing.T) {
 
 // --- The guide ------------------------------------------------------------------------------------------
 
-func readFile(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
+const theGuide guide.Page = "../../docs/signalr-classic.md"
 
-// chapter is what stands in the guide between two headings.
-func chapter(t *testing.T, from, to string) string {
-	t.Helper()
-	_, rest, found := strings.Cut(readFile(t, "../../docs/signalr-classic.md"), "\n"+from+"\n")
-	text, _, ends := strings.Cut(rest, "\n"+to+"\n")
-	if !found || !ends {
-		t.Fatalf("docs/signalr-classic.md has no chapter from %q to %q", from, to)
-	}
-	return text
-}
-
-var codeSpan = regexp.MustCompile("`([^`]+)`")
-
-// TestGuideShowsLinesThatCompile wants what the tables show of Go to stand in this file.
 func TestGuideShowsLinesThatCompile(t *testing.T) {
-	code, lines := readFile(t, "guide_test.go"), 0
-	for row := range strings.Lines(chapter(t, "### The hub", "### Options")) {
-		cells := strings.Split(row, " | ")
-		if len(cells) < 3 {
-			continue
-		}
-		for _, span := range codeSpan.FindAllStringSubmatch(strings.Join(cells[1:], " "), -1) {
-			if !strings.ContainsAny(span[1], "(.{") || strings.HasPrefix(span[1], "Limits.") || strings.HasPrefix(span[1], "There was") {
-				continue
-			}
-			lines++
-			if !strings.Contains(code, span[1]) {
-				t.Errorf("docs/signalr-classic.md shows what is not compiled: %s", span[1])
-			}
-		}
-	}
-	if lines < 50 {
-		t.Errorf("docs/signalr-classic.md shows %d lines of Go, want 50 and more", lines)
-	}
+	tables := theGuide.Chapter(t, "### The hub", "### Options")
+	theGuide.TestTables(t, tables, guide.Read(t, "guide_test.go"), 50, func(span string) bool {
+		return strings.HasPrefix(span, "Limits.") || strings.HasPrefix(span, "There was")
+	})
 }
 
-// TestGuideNamesEveryOption wants it to have all options, and none that do not exist.
 func TestGuideNamesEveryOption(t *testing.T) {
-	text := chapter(t, "### Options", "## Moving a hub")
-	for owner, options := range map[string]reflect.Type{
-		"Options": reflect.TypeFor[classic.Options](), "Limits": reflect.TypeFor[parley.Limits](),
-	} {
-		for _, name := range regexp.MustCompile("`"+owner+`\.(\w+)`).FindAllStringSubmatch(text, -1) {
-			if _, exists := options.FieldByName(name[1]); !exists {
-				t.Errorf("docs/signalr-classic.md names %s.%s, which does not exist", owner, name[1])
-			}
-		}
-	}
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[classic.Options]()) {
-		if !strings.Contains(text, "`Options."+f.Name+"`") {
-			t.Errorf("docs/signalr-classic.md does not name Options.%s", f.Name)
-		}
-	}
+	text, options := theGuide.Chapter(t, "### Options", "## Moving a hub"), reflect.TypeFor[classic.Options]()
+	theGuide.TestNames(t, text, map[string]reflect.Type{"Options": options, "Limits": reflect.TypeFor[parley.Limits]()})
+	theGuide.TestAllNamed(t, text, options, "Options.")
 }
 
 // TestGuideShowsTheSteps wants its pieces of Go to be what migration_test.go runs.
 func TestGuideShowsTheSteps(t *testing.T) {
-	code := readFile(t, "migration_test.go")
-	pieces := strings.Split(chapter(t, "## Moving a hub", "## Pages of the period"), "```go\n")[1:]
+	code := guide.Read(t, "migration_test.go")
+	pieces := guide.Pieces(theGuide.Chapter(t, "## Moving a hub", "## Pages of the period"), "go")
 	for _, piece := range pieces {
-		piece, _, _ = strings.Cut(piece, "```")
 		at := strings.Index(code, piece)
 		if at < 0 {
-			t.Fatalf("docs/signalr-classic.md shows, out of order or not compiled:\n%s", piece)
+			t.Fatalf("%s shows, out of order or not compiled:\n%s", theGuide, piece)
 		}
 		code = code[at+len(piece):]
 	}
 	if len(pieces) < 7 {
-		t.Errorf("docs/signalr-classic.md shows %d pieces of Go, want 7 and more", len(pieces))
+		t.Errorf("%s shows %d pieces of Go, want 7 and more", theGuide, len(pieces))
 	}
 }

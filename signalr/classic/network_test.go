@@ -6,16 +6,15 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/memnet"
 	"github.com/parley-go/parley/websocket"
 )
 
@@ -23,43 +22,10 @@ import (
 // server behind connections in memory, and raw clients that send and expect exact
 // bytes.
 
-// memoryListener accepts connections in memory.
-type memoryListener struct {
-	conns chan net.Conn
-	once  sync.Once
-	done  chan struct{}
-}
-
-func (l *memoryListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *memoryListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *memoryListener) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
-
-func (l *memoryListener) dial(context.Context, string, string) (net.Conn, error) {
-	here, there := net.Pipe()
-	select {
-	case l.conns <- there:
-		return here, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
 // world is an endpoint at http://hub/signalr, with the hubs ChatHub and Other.
 type world struct {
 	t        *testing.T
-	listener *memoryListener
+	listener *memnet.Listener
 	http     *http.Client
 	handler  http.Handler // what serves; a test may change it between requests
 	endpoint *endpoint
@@ -93,8 +59,8 @@ func servePersistent(t *testing.T, o *Options, body func(w *world)) {
 }
 
 func serveWorld(t *testing.T, w *world, body func(w *world)) {
-	w.listener = &memoryListener{conns: make(chan net.Conn), done: make(chan struct{})}
-	w.http = &http.Client{Transport: &http.Transport{DialContext: w.listener.dial}}
+	w.listener = memnet.Listen()
+	w.http = w.listener.Client()
 	mux := http.NewServeMux()
 	mount(mux, "/signalr", w.endpoint)
 	w.handler = mux
@@ -310,7 +276,7 @@ func (c *client) open(verb string, more ...string) *stream {
 	}
 	path := c.path(verb, append(c.place(), more...)...)
 	if c.transport == "webSockets" {
-		conn, err := websocket.Dial(c.t.Context(), "ws://hub"+path, &websocket.DialOptions{NetDial: c.listener.dial, Header: header})
+		conn, err := websocket.Dial(c.t.Context(), "ws://hub"+path, &websocket.DialOptions{NetDial: c.listener.Dial, Header: header})
 		if err != nil {
 			c.t.Fatal(err)
 		}

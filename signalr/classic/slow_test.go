@@ -19,7 +19,7 @@ func TestSlowBodies(t *testing.T) {
 			if verb == "poll" { // of a client whose form says where it is
 				path = w.negotiated("longPolling", chatData).path(verb)
 			}
-			conn, err := w.listener.dial(t.Context(), "", "")
+			conn, err := w.listener.Dial(w.t.Context(), "", "")
 			if err != nil {
 				t.Fatal(err)
 			}

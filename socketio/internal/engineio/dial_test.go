@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/parley-go/parley"
+	"github.com/parley-go/parley/internal/memnet"
 	"github.com/parley-go/parley/internal/transport"
 	"github.com/parley-go/parley/websocket"
 	"github.com/parley-go/parley/wire"
@@ -189,40 +189,11 @@ func (n *near) put(e ...*wire.Encoded) {
 // memory is a server on a network in memory, inside a bubble of fake time.
 type memory struct {
 	*testing.T
-	conns  chan net.Conn
-	over   chan struct{} // closed when the server takes none any more
+	*memnet.Listener
 	client *http.Client
 
 	mu  sync.Mutex
 	log []string // the requests
-}
-
-func (m *memory) Accept() (net.Conn, error) {
-	select {
-	case c := <-m.conns:
-		return c, nil
-	case <-m.over:
-		return nil, net.ErrClosed
-	}
-}
-
-func (m *memory) Close() error {
-	close(m.over)
-	return nil
-}
-
-func (m *memory) Addr() net.Addr { return &net.TCPAddr{} }
-
-func (m *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case m.conns <- theirs:
-		return ours, nil
-	case <-m.over:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 // inMemory runs test with a server that answers by h. Every goroutine of both
@@ -230,8 +201,8 @@ func (m *memory) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 func inMemory(t *testing.T, h http.Handler, test func(m *memory)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		m := &memory{T: t, conns: make(chan net.Conn), over: make(chan struct{})}
-		m.client = &http.Client{Transport: &http.Transport{DialContext: m.dial}}
+		m := &memory{T: t, Listener: memnet.Listen()}
+		m.client = m.Client()
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			m.mu.Lock()
 			m.log = append(m.log, r.Method+" "+r.URL.Query().Get("transport"))
@@ -249,7 +220,7 @@ func inMemory(t *testing.T, h http.Handler, test func(m *memory)) {
 func (m *memory) options(transports ...string) (*DialOptions, *near) {
 	n := &near{in: make(chan string, 10_000), closed: make(chan error, 1)}
 	o := options("http://memory/", func(d *Dialed) wire.Receiver { n.socket = d; return n }, transports...)
-	o.Do, o.Dialing = m.client.Do, &transport.Dialing{NetDial: m.dial}
+	o.Do, o.Dialing = m.client.Do, &transport.Dialing{NetDial: m.Dial}
 	return o, n
 }
 
