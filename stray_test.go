@@ -34,6 +34,7 @@ func TestAskingAfterTheCallHasEnded(t *testing.T) {
 		}))
 		cl := parleytest.Dial(t, hub, nil)
 		must(t, cl.Call(t.Context(), "leave", nil))
+		synctest.Wait() // the call ends after its answer
 		close(returned)
 		synctest.Wait()
 		if names, err := who.Call(t.Context(), cl, "lobby"); err != nil || len(names) != 0 {
