@@ -247,8 +247,13 @@ func TestDoubleSlash(t *testing.T) {
 		answering(w.chat())
 		c := w.negotiated("serverSentEvents", chatData)
 		s := c.connected()
-		for _, behind := range []http.Handler{w.handler, w.endpoint} { // the mux, and none
+		mux := w.handler
+		for _, behind := range []http.Handler{CleanPath(mux), w.endpoint} { // before the mux, and without one
 			w.handler = behind
+			w.http.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+				t.Errorf("redirected to %s", r.URL)
+				return nil
+			}
 			form := url.Values{"data": {`{"H":"ChatHub","M":"Add","A":[1,2],"I":0}`}}
 			if got := w.do(strings.Replace(c.path("send"), "/send", "//send", 1), form); got.status != 200 {
 				t.Errorf("got %d %s", got.status, got.body)

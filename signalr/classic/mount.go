@@ -42,6 +42,29 @@ func Handler(hubs map[string]*parley.Hub, o *Options) http.Handler {
 	return e
 }
 
+// CleanPath takes double slashes out of the paths of requests before next sees them.
+// A client whose URL ends in a slash, its own or that of another server's redirect,
+// posts to "//send"; an [http.ServeMux] redirects it, and the body is lost on the way
+// with Go before 1.26. Put it around the mux.
+func CleanPath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "//") {
+			copied, at := *r, *r.URL
+			at.Path, at.RawPath = single(at.Path), single(at.RawPath)
+			copied.URL, r = &at, &copied
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// single is a path with single slashes.
+func single(path string) string {
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	return path
+}
+
 // MountPersistent serves hub at path of mux as one connection without hubs, as
 // PersistentConnection: see [Message].
 func MountPersistent(mux *http.ServeMux, path string, hub *parley.Hub, o *Options) {
