@@ -21,7 +21,7 @@ import (
 func TestActionCable2016_OneSlowReader(t *testing.T) {
 	r := newRoomOf(parley.Limits{QueueBytes: 256 << 10})
 	mux := http.NewServeMux()
-	classic.Mount(mux, "/signalr", r.hubs(), nil)
+	classic.Mount(mux, "/signalr", r.hubs(), &classic.Options{WriteTimeout: 2 * time.Second})
 	base := serveMux(t, mux, r.hubs()) + "/signalr"
 	slow := newPage(t, base, "serverSentEvents", "chathub")
 	slow.negotiate()
