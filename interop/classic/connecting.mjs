@@ -138,7 +138,7 @@ export const connecting = [
     name: 'the server answers the client\'s ping',
     async run(w) {
       const c = await w.connect()
-      await w.within('pong', new Promise((resolve, reject) => w.$.signalR.transports._logic.pingServer(c).done(resolve).fail(reject)))
+      await w.pong(c)
     },
   },
   {

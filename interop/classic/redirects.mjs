@@ -33,7 +33,7 @@ export const redirects = [
       const gone = w.heard(other, 'gone')
       await w.call(other, 'watch')
       w.equal(await w.call(c, 'secret'), '42', 'answer')
-      await w.within('pong', new Promise((resolve, reject) => w.$.signalR.transports._logic.pingServer(c).done(resolve).fail(reject)))
+      await w.pong(c)
       const { id } = c
       c.stop()
       await gone.has(`end of ${id}`, ([who]) => who === id, 10_000)
@@ -54,6 +54,39 @@ export const redirects = [
       if (w.transport !== 'longPolling' || w.where === 'node') await w.reaches(c, 'connected', 2) // Chromium sends a poll again by itself
       await w.connected(c)
       w.equal([(await w.describe(c)).id, await w.call(c, 'secret')], [id, '42'], 'id and answer')
+    },
+  },
+  {
+    name: 'a client whose token is no longer good stops at its next ping',
+    since: 2.4,
+    transports: bearers,
+    async run(w) {
+      const c = await w.connect({ path: '/classic/moved' })
+      c.mayComplain = true
+      c.accessToken = 'stale'
+      await w.fails(w.pong(c), 'Failed to ping server.  Server responded with status code 401, stopping the connection.')
+      w.equal(c.states.items, ['connecting', 'connected', 'disconnected'], 'states')
+    },
+  },
+  {
+    name: 'nobody becomes somebody else on a connection',
+    async run(w) {
+      w.hasty(w.abroad)
+      const wire = await w.wire()
+      const c = w.hubs({ at: wire, qs: { ...wire.qs, user: 'ann' } })
+      c.mayComplain = true
+      await w.start(c)
+      w.equal(await w.call(c, 'secret'), '42', 'answer')
+      c.reconnectDelay = 200
+      c.qs = { ...wire.qs, user: 'ben' }
+      if (w.transport !== 'webSockets') {
+        await w.fails(w.call(c, 'secret'), /Send failed/)
+        w.equal(c.lastError.source?.status, 403, 'status')
+      }
+      wire.cut()
+      await w.reaches(c, 'reconnecting')
+      await w.within('refusals', c.said.counts(3, line => /reconnecting\.$|long polling request to '[^?]*\/reconnect/.test(line)))
+      w.equal(c.states.items, ['connecting', 'connected', 'reconnecting'], 'states')
     },
   },
   {

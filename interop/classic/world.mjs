@@ -116,7 +116,7 @@ class World {
   /** watched notes what becomes of a connection and stops it with the scenario: .said is its log, .errors are its errors,
       .states the names of the states it has been in. */
   watched(connection) {
-    connection.reconnectDelay = 20 // the client's default is 2 s
+    connection.reconnectDelay = 60 // the client's default is 2 s
     connection.said = new Inbox()
     connection.log = line => connection.said.put(`${Math.round(performance.now())} ${line}`)
     connection.errors = new Inbox()
@@ -142,7 +142,7 @@ class World {
 
   /** hasty makes long polls come back as soon as the other transports do; the client's default is 3 s. */
   hasty(...pages) {
-    for (const { $ } of pages) $.signalR.transports.longPolling.reconnectDelay = 20
+    for (const { $ } of pages) $.signalR.transports.longPolling.reconnectDelay = 60
   }
 
   /** call resolves with the result of a hub's method. */
@@ -179,12 +179,16 @@ class World {
     if (connection.state !== this.$.signalR.connectionState.connected) await this.reaches(connection, 'connected', been() + 1)
   }
 
+  /** pong resolves when the server has answered a ping of the client's, which sends one every five minutes. */
+  pong(connection) {
+    return within('pong', promised(connection.page.$.signalR.transports._logic.pingServer(connection)))
+  }
+
   /** passes resolves once requests reach the server of a connection: those over connections to the one before it, of whose
       end the page has not learned, fail. */
   async passes(connection) {
-    const ping = () => promised(connection.page.$.signalR.transports._logic.pingServer(connection))
     for (let i = 0; i < 20; i++) {
-      const pongs = await Promise.allSettled([ping(), ping(), ping(), ping()])
+      const pongs = await Promise.allSettled([1, 2, 3, 4].map(() => this.pong(connection)))
       if (pongs.every(({ status }) => status === 'fulfilled')) return
     }
     throw new Error('requests do not reach the server')
