@@ -62,8 +62,8 @@ func (c *connection) invoke(data []byte, l *leg) error {
 	if bag, ok := m.Aside.(*Bag); ok {
 		bag.socket = socket
 	}
-	if p.quiet && in.hasID {
-		p.expect(item{data: []byte(in.id), socket: socket})
+	if p.quiet && !p.expect(&in, socket) {
+		return c.answer(&in, errNotAllowed, p.refused, socket)
 	}
 	p.session.Receive(&m)
 	return nil
@@ -71,13 +71,15 @@ func (c *connection) invoke(data []byte, l *leg) error {
 
 const mostExpected = 100 // calls whose failure is told when OnConnect refuses
 
-// expect notes a call that may have to wait for OnConnect.
-func (p *presence) expect(call item) {
+// expect notes a call that may have to wait for OnConnect. It is false when that has
+// refused already.
+func (p *presence) expect(in *invocation, socket uint32) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.welcome && len(p.calls) < mostExpected {
-		p.calls = append(p.calls, call)
+	if in.hasID && !p.welcome && len(p.calls) < mostExpected {
+		p.calls = append(p.calls, item{data: []byte(in.id), socket: socket})
 	}
+	return !p.dropped
 }
 
 // ended tells whether goodbye has been said.
@@ -133,6 +135,7 @@ func (p *presence) drop() {
 	c.collect(true) // the refusal
 	c.presences = slices.DeleteFunc(slices.Clone(c.presences), func(other *presence) bool { return other == p })
 	calls, said := p.calls, p.refused
+	p.dropped = true
 	c.mu.Unlock()
 	c.pauses.Leave(&p.wish, c)
 	p.session.Closed(nil)

@@ -21,7 +21,8 @@ type presence struct {
 	wish     pauses.Wish // owned by connection.pauses
 	welcome  bool        // OnConnect has agreed; guarded by connection.mu
 	calls    []item      // IDs of those that wait for that, of a quiet one; guarded by connection.mu
-	refused  string      // what OnConnect has said against a quiet one; guarded by connection.mu
+	refused  string      // what OnConnect has said against a quiet one; guarded by connection.mu, fixed once it is dropped
+	dropped  bool        // likewise; guarded by connection.mu
 	returned atomic.Bool // a hook for its coming back waits
 }
 
