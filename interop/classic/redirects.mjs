@@ -85,7 +85,7 @@ export const redirects = [
       }
       wire.cut()
       await w.reaches(c, 'reconnecting')
-      await w.within('refusals', c.said.counts(3, line => /reconnecting\.$|long polling request to '[^?]*\/reconnect/.test(line)))
+      await w.within('refusals', c.said.counts(3, line => /reconnecting\.$|Updating iframe src|long polling request to '[^?]*\/reconnect/.test(line)))
       w.equal(c.states.items, ['connecting', 'connected', 'reconnecting'], 'states')
     },
   },
