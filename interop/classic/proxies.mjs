@@ -14,7 +14,8 @@ export const proxies = [
       for (const script of { webSockets: ['hubs', 'js'], serverSentEvents: ['hubs/'], longPolling: ['HUBS'] }[w.transport]) {
         const page = await withProxies(w, `/classic/${script}`)
         const { connection } = page.$
-        w.equal(Object.keys(connection).filter(key => /Hub$/.test(key)).sort(), ['judgeHub', 'sideHub', 'usersHub'], 'hubs')
+        w.equal(Object.keys(connection).filter(key => /^[a-z].*Hub$/.test(key)).sort(), ['judgeHub', 'sideHub', 'usersHub'], 'hubs')
+        w.equal(connection.JudgeHub === connection.judgeHub, true, 'the name as it is declared')
         const c = w.watched(connection.hub)
         const hub = connection.judgeHub
         const heard = []

@@ -159,7 +159,7 @@ func TestHubsScript(t *testing.T) {
 		if got := resp.Header.Get("Content-Type"); status != http.StatusOK || got != "application/javascript; charset=UTF-8" || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: got %d %s", path, status, got)
 		}
-		for _, want := range []string{`$.hubConnection("/signalr", { useDefaultPath: false })`, `add("chatHub", [["admin", "Admin"], ["all", "All"]`} {
+		for _, want := range []string{`$.hubConnection("/signalr", { useDefaultPath: false })`, `add("chatHub", "ChatHub", [["admin", "Admin"], ["all", "All"]`} {
 			if !strings.Contains(body, want) {
 				t.Errorf("%s has no %s", path, want)
 			}

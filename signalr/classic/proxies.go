@@ -19,6 +19,9 @@ type proxied struct {
 // .client, for the page to fill with functions that the hub calls, and .server,
 // with a function for each of its methods. base is the path of the endpoint.
 //
+// Hubs and methods have their names in camelCase, as those of a class have, and as they
+// are mounted and registered, as those have that an attribute names.
+//
 // A page adds and takes away its functions with every start and stop; so the
 // script registers them when the connection starts, and each under the page's own
 // function, which is how jquery.signalR 2.4 finds it again.
@@ -35,8 +38,8 @@ func proxyScript(base string, hubs []proxied) []byte {
 }
 
 func appendProxy(dst []byte, hub proxied) []byte {
-	name := camelCase(hub.name)
-	dst = appendQuoted(append(dst, "\n        add("...), name)
+	dst = appendQuoted(append(dst, "\n        add("...), camelCase(hub.name))
+	dst = appendQuoted(append(dst, ", "...), hub.name)
 	dst = append(dst, ", ["...)
 	methods := slices.Sorted(slices.Values(hub.methods))
 	var seen []string
@@ -93,8 +96,8 @@ const proxyHead = `/* The hubs of this server, for jquery.signalR. */
         };
     }
 
-    function eachClientFunction(proxies, act) {
-        $.each(proxies, function (_, hub) {
+    function eachClientFunction(hubs, act) {
+        $.each(hubs, function (_, hub) {
             $.each(hub.client, function (name, fn) {
                 if (typeof fn === "function") {
                     act(hub, name, fn);
@@ -104,20 +107,22 @@ const proxyHead = `/* The hubs of this server, for jquery.signalR. */
     }
 
     $.hubConnection.prototype.createHubProxies = function () {
-        var connection = this, proxies = {};
+        var connection = this, hubs = [], proxies = {};
 
-        function add(name, methods) {
-            var hub = proxies[name] = connection.createHubProxy(name);
+        function add(name, declared, methods) {
+            var hub = connection.createHubProxy(name);
             hub.client = {};
             hub.server = {};
-            $.each(methods, function (_, m) { hub.server[m[0]] = caller(hub, m[1]); });
+            $.each(methods, function (_, m) { hub.server[m[0]] = hub.server[m[1]] = caller(hub, m[1]); });
+            proxies[name] = proxies[declared] = hub;
+            hubs.push(hub);
         }
 
         connection.starting(function () {
-            eachClientFunction(proxies, function (hub, name, fn) { hub.on(name, receiver(hub, fn), fn); });
+            eachClientFunction(hubs, function (hub, name, fn) { hub.on(name, receiver(hub, fn), fn); });
             connection._registerSubscribedHubs();
         }).disconnected(function () {
-            eachClientFunction(proxies, function (hub, name, fn) { hub.off(name, receiver(hub, fn), fn); });
+            eachClientFunction(hubs, function (hub, name, fn) { hub.off(name, receiver(hub, fn), fn); });
         });
 `
 

@@ -13,9 +13,9 @@ func TestProxyScript(t *testing.T) {
 		{"empty", nil},
 	}))
 	for _, want := range []string{
-		`add("stockTickerHub", [["getAllStocks", "GetAllStocks"], ["openMarket", "OpenMarket"], ["uRLValue", "URLValue"]]);`,
-		`add("chat", [["say", "say"], ["who is here", "who is here"]]);`,
-		`add("empty", []);`,
+		`add("stockTickerHub", "StockTickerHub", [["getAllStocks", "GetAllStocks"], ["openMarket", "OpenMarket"], ["uRLValue", "URLValue"]]);`,
+		`add("chat", "chat", [["say", "say"], ["who is here", "who is here"]]);`,
+		`add("empty", "empty", []);`,
 		`signalR.hub = $.hubConnection("/signalr", { useDefaultPath: false });`,
 	} {
 		if !strings.Contains(script, want) {
