@@ -1,6 +1,7 @@
 package classic
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -161,7 +162,7 @@ func (e *endpoint) identify(q *request) *refused {
 func (e *endpoint) refusalOf(err error, hidden string) string {
 	var meant *parley.Error
 	if errors.As(err, &meant) {
-		return meant.Message
+		return cmp.Or(meant.Message, hidden)
 	}
 	if e.o.DetailedErrors {
 		return err.Error()

@@ -59,9 +59,8 @@ func (e *endpoint) redirect(w http.ResponseWriter, q *request) bool {
 	}
 	dst := rawjson.AppendString([]byte(`{"ProtocolVersion":`), redirects.String())
 	if err != nil {
-		hidden := "The server refused the connection."
-		said := e.refusalOf(err, hidden)
-		if said == hidden {
+		said := e.refusalOf(err, noWords)
+		if said == noWords {
 			e.log.Error("classic: Redirect failed", "error", err)
 		}
 		dst = rawjson.AppendString(append(dst, `,"Error":`...), said)

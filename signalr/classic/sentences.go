@@ -1,6 +1,7 @@
 package classic
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -12,11 +13,12 @@ import (
 func (p hubProtocol) sentence(m *wire.Message) (said string, meant bool) {
 	e := m.Err
 	hub, method := p.called(m)
+	said = fmt.Sprintf("There was an error invoking Hub method '%s.%s'.", hub, method)
 	switch {
 	case e.Code == wire.CodeUnauthorized: // of middleware, which speaks for the hub
 		return unauthorized(hub, method), false
 	case !e.Hub:
-		return e.Message, true
+		return cmp.Or(e.Message, said), true // clients take an empty error for none
 	}
 	switch e.Code {
 	case wire.CodeNotFound:
@@ -28,7 +30,6 @@ func (p hubProtocol) sentence(m *wire.Message) (said string, meant bool) {
 	case wire.CodeStreaming:
 		return fmt.Sprintf("'%s' answers with a stream, which this client cannot read.", method), false
 	}
-	said = fmt.Sprintf("There was an error invoking Hub method '%s.%s'.", hub, method)
 	switch {
 	case p.detailed && e.Detail != "":
 		said = e.Detail

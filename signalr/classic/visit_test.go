@@ -96,3 +96,33 @@ func TestWhatAHubSendsWhileAnotherDecidesIsNotLost(t *testing.T) {
 		c.abort()
 	})
 }
+
+// A refusal without words is one all the same, though JavaScript takes an empty text for
+// none: to who asks for the start, to who comes again, to who only calls, and as an answer.
+func TestARefusalWithoutWords(t *testing.T) {
+	refuse := func(context.Context, *parley.Conn) error { return &parley.Error{Code: "no"} }
+	serve(t, nil, func(w *world) {
+		w.chat().OnConnect(refuse)
+		c := w.negotiated("longPolling", chatData)
+		c.wantPoll("connect", `{"S":1,"M":[]}`)
+		if got := c.do(c.path("start"), nil); got.status != 500 {
+			t.Errorf("start: %d %q", got.status, got.body)
+		}
+		if got := c.poll("reconnect"); !strings.Contains(got, `"E":"`) || strings.Contains(got, `"E":""`) {
+			t.Errorf("who comes again got %s", got)
+		}
+	})
+	serve(t, nil, func(w *world) {
+		w.hubs["Other"].OnConnect(refuse)
+		c := w.negotiated("webSockets", chatData)
+		w.chat().Handle("Refuse", parley.Func(func() error { return &parley.Error{Code: "no"} }))
+		s := c.connected()
+		for _, call := range []string{`{"H":"Other","M":"Add","A":[1,2],"I":0}`, `{"H":"ChatHub","M":"Refuse","I":1}`} {
+			s.say(call)
+			if got := s.next(); !strings.Contains(got, `"E":"`) || strings.Contains(got, `"E":""`) {
+				t.Errorf("%s: got %s", call, got)
+			}
+		}
+		c.abort()
+	})
+}
