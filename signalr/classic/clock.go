@@ -115,8 +115,9 @@ func (l *leg) beat(now time.Duration) (due []func()) {
 		due = append(due, l.pipe.Wake)
 	}
 	if l.kind == WebSockets && now >= l.pinged+o.KeepAlive {
-		l.pinged = now
-		due = append(due, l.listen)
+		if l.pinged = now; l.resumed == nil { // else it is not read
+			due = append(due, l.listen)
+		}
 	}
 	return due
 }

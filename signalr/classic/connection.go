@@ -119,6 +119,7 @@ func (c *connection) Resume() {
 	close(c.resumed)
 	c.resumed = nil
 	if c.leg != nil {
+		c.leg.lives()
 		c.leg.pipe.Resume()
 	}
 }

@@ -105,9 +105,7 @@ func (c *connection) rewind(l *leg, cursor string) (missed int, err error) {
 
 // Receive implements [wire.Receiver].
 func (l *leg) Receive(data []byte, _ bool) {
-	if l.heard.Load() != 0 {
-		l.Heard()
-	}
+	l.lives()
 	if err := l.hear(data, l); err != nil {
 		l.endpoint.log.Debug("classic: a message was dropped", "conn", l.id, "error", err)
 	}
@@ -115,6 +113,13 @@ func (l *leg) Receive(data []byte, _ bool) {
 
 // Heard implements [wire.Receiver].
 func (l *leg) Heard() { l.heard.Store(int64(max(l.endpoint.now(), 1))) }
+
+// lives takes what is not an answer to a ping for a sign of life of one that answers.
+func (l *leg) lives() {
+	if l.heard.Load() != 0 {
+		l.Heard()
+	}
+}
 
 // Take implements [wire.Receiver].
 func (l *leg) Take(batch []*wire.Encoded) []*wire.Encoded {

@@ -2,6 +2,7 @@ package classic
 
 import (
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 type lending struct {
 	leg    *leg
 	worker wire.Worker
+	cuts   atomic.Int64 // how often it was told to end
 }
 
 func (*lending) Transport() string { return "websocket" }
@@ -21,7 +23,7 @@ func (*lending) Ping() bool        { return true }
 func (*lending) Pause()            {}
 func (*lending) Resume()           {}
 func (*lending) Close(int, string) {}
-func (*lending) CloseNow()         {}
+func (p *lending) CloseNow()       { p.cuts.Add(1) }
 
 func (p *lending) Lend(w wire.Worker) bool {
 	p.worker = w
