@@ -50,9 +50,8 @@ export const redirects = [
       c.mayComplain = true
       await w.start(c)
       const { id } = c
-      wire.cut()
-      if (w.transport !== 'longPolling' || w.where === 'node') await w.reaches(c, 'connected', 2) // Chromium sends a poll again by itself
-      await w.connected(c)
+      await w.cuts(c, wire)
+      await w.reaches(c, 'connected', 2)
       w.equal([(await w.describe(c)).id, await w.call(c, 'secret')], [id, '42'], 'id and answer')
     },
   },
@@ -83,8 +82,7 @@ export const redirects = [
         await w.fails(w.call(c, 'secret'), /Send failed/)
         w.equal(c.lastError.source?.status, 403, 'status')
       }
-      wire.cut()
-      await w.reaches(c, 'reconnecting')
+      await w.cuts(c, wire)
       await w.within('refusals', c.said.counts(3, line => /reconnecting\.$|Updating iframe src|long polling request to '[^?]*\/reconnect/.test(line)))
       w.equal(c.states.items, ['connecting', 'connected', 'reconnecting'], 'states')
     },

@@ -28,8 +28,7 @@ export const returns = [
       await w.call(c, 'join', room)
       const { id } = c
       await w.call(c, 'number', 1)
-      c.wire.cut()
-      await w.reaches(c, 'reconnecting')
+      await w.cuts(c)
       await w.reaches(c, 'connected', 2)
       await w.call(other, 'shout', room, 'welcome back')
       await heard.counts(1)
@@ -51,8 +50,7 @@ export const returns = [
       const heard = w.heard(c, 'heard')
       await w.start(c)
       const other = await w.connect()
-      wire.cut()
-      await w.reaches(c, 'reconnecting')
+      await w.cuts(c, wire)
       await w.call(other, 'toOne', c.id, 'while away')
       await w.reaches(c, 'connected', 2)
       await heard.counts(1)
@@ -125,7 +123,7 @@ export const returns = [
       const before = w.call(c, 'hold', gate).then(value => ({ value }), err => ({ err }))
       await w.call(other, 'held', gate)
       await w.call(other, 'later', 300) // until the answer to the POST, which is nothing, is there
-      c.wire.cut()
+      await w.cuts(c)
       await w.reaches(c, 'connected', 2)
       const after = [w.call(c, 'echo', 'first'), w.call(c, 'echo', 'second')]
       await w.call(other, 'free', gate)

@@ -166,6 +166,21 @@ class World {
     return connection.states.counts(n, s => s === state)
   }
 
+  /**
+   * cuts cuts the wire of a connection, until the client says that it is reconnecting. A browser sends a poll that was cut before
+   * its answer began again by itself, and the client hears nothing of it: then it is cut again.
+   */
+  async cuts(connection, wire = connection.wire) {
+    const reconnecting = state => state === 'reconnecting'
+    const n = connection.states.items.filter(reconnecting).length + 1
+    wire.cut()
+    for (let again = 0; this.where === 'browser' && this.transport === 'longPolling' && again < 20; again++) {
+      if (await connection.states.counts(n, reconnecting, 1000).then(() => true, () => false)) return
+      wire.cut()
+    }
+    await connection.states.counts(n, reconnecting)
+  }
+
   /** received is an inbox of what comes over a connection without hubs. */
   received(connection) {
     const inbox = new Inbox()
