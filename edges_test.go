@@ -583,3 +583,15 @@ func TestAttemptsCountThoughEachIsLetIn(t *testing.T) {
 		must(t, cl.Close(t.Context()))
 	})
 }
+
+func TestAFailureWithoutWordsHasSome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := newRoom(t, &parley.HubOptions{Log: quiet})
+		hub.Handle("fail", parley.Func(func() error { return &parley.Error{Code: "odd"} }))
+		var failure *parley.Error
+		err := parleytest.Dial(t, hub, nil).Call(t.Context(), "fail", nil)
+		if !errors.As(err, &failure) || failure.Code != "odd" || failure.Message == "" {
+			t.Errorf("got %#v", err)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package parley
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -13,7 +14,7 @@ import (
 // that the peer failed returns an *Error.
 type Error struct {
 	Code    string // for programs; empty means "error". The hub's own codes are the Code constants of package wire
-	Message string // for people
+	Message string // for people; empty means a neutral sentence
 	Type    string // a class name, for protocols that show one (SignalR); empty means the protocol's default
 	Data    any    // an optional value, for protocols that carry one (Socket.IO, plain)
 
@@ -71,9 +72,10 @@ func outward(err error, codec wire.Codec) (e *wire.Error, meant bool) {
 	if !errors.As(err, &own) {
 		return &wire.Error{Code: wire.CodeInternal, Message: failedSentence, Hub: true, Detail: err.Error()}, false
 	}
-	e = &wire.Error{Code: own.Code, Message: own.Message, Type: own.Type, Hub: own.hub}
-	if e.Code == "" {
-		e.Code = wire.CodeFailed
+	e = &wire.Error{
+		Code:    cmp.Or(own.Code, wire.CodeFailed),
+		Message: cmp.Or(own.Message, failedSentence), // clients take an error without words for none
+		Type:    own.Type, Hub: own.hub,
 	}
 	if own.Data == nil {
 		return e, true

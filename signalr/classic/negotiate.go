@@ -48,6 +48,9 @@ func appendSeconds(dst []byte, d time.Duration) []byte {
 	return dst
 }
 
+// noWords is for a refusal that says nothing: clients take an empty error for none.
+const noWords = "The server refused the connection."
+
 // redirect sends a client elsewhere, or away. It tells whether it has answered.
 func (e *endpoint) redirect(w http.ResponseWriter, q *request) bool {
 	if e.o.Redirect == nil {

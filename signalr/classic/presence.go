@@ -1,7 +1,6 @@
 package classic
 
 import (
-	"cmp"
 	"context"
 	"sync/atomic"
 
@@ -33,16 +32,13 @@ const (
 	sayRefused = '0' // and the reason
 )
 
-// noWords is for a refusal that says nothing: clients take an empty error for none.
-const noWords = "The server refused the connection."
-
 // newOpening is what the sessions at a hub share. The endpoint has its own pings.
 func newOpening(p wire.Protocol) *parley.Opening {
 	return &parley.Opening{
 		Protocol:     p,
 		Welcome:      []byte{sayAgreed},
 		WelcomeFirst: true,
-		Refusal:      func(e *wire.Error) []byte { return append([]byte{sayRefused}, cmp.Or(e.Message, noWords)...) },
+		Refusal:      func(e *wire.Error) []byte { return append([]byte{sayRefused}, e.Message...) },
 		KeepAlive:    -1,
 		IdleTimeout:  -1,
 		FoldNames:    true,

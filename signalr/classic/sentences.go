@@ -1,7 +1,6 @@
 package classic
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -13,12 +12,11 @@ import (
 func (p hubProtocol) sentence(m *wire.Message) (said string, meant bool) {
 	e := m.Err
 	hub, method := p.called(m)
-	said = fmt.Sprintf("There was an error invoking Hub method '%s.%s'.", hub, method)
 	switch {
 	case e.Code == wire.CodeUnauthorized: // of middleware, which speaks for the hub
 		return unauthorized(hub, method), false
 	case !e.Hub:
-		return cmp.Or(e.Message, said), true // clients take an empty error for none
+		return e.Message, true
 	}
 	switch e.Code {
 	case wire.CodeNotFound:
@@ -30,6 +28,7 @@ func (p hubProtocol) sentence(m *wire.Message) (said string, meant bool) {
 	case wire.CodeStreaming:
 		return fmt.Sprintf("'%s' answers with a stream, which this client cannot read.", method), false
 	}
+	said = fmt.Sprintf("There was an error invoking Hub method '%s.%s'.", hub, method)
 	switch {
 	case p.detailed && e.Detail != "":
 		said = e.Detail
