@@ -3,7 +3,6 @@ package classic
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"strconv"
 	"strings"
 )
@@ -25,7 +24,7 @@ func appendCursor(dst []byte, epoch string, position int64) []byte {
 	return strconv.AppendInt(dst, position, 10)
 }
 
-var errCursor = errors.New("The messageId is in the incorrect format.") // a sentence for the client
+const errCursor sentence = "The messageId is in the incorrect format."
 
 // parseCursor reads a cursor. known is false for none, and for one of another
 // epoch, whatever that looks like.

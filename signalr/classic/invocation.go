@@ -148,7 +148,7 @@ func stateOf(raw []byte) ([]byte, error) {
 	case raw[0] != '{':
 		return nil, errors.New("'S' is not an object")
 	case characters(raw) > maxState:
-		return nil, errors.New(stateTooLong)
+		return nil, sentence(stateTooLong)
 	}
 	return raw, nil
 }

@@ -108,22 +108,28 @@ func TestGroupsTokenIsNoConnectionToken(t *testing.T) {
 	first, second := newRoom(), newRoom()
 	before := serve(t, first.hubs(), &classic.Options{Key: secretKey})
 	afterwards := serve(t, second.hubs(), &classic.Options{Key: secretKey})
-	p := open(t, before, "serverSentEvents", "chathub")
-	p.invoke("chathub", "join", "lobby")
-	quiet(p)
-	p.wait("a groups token", func() bool { return p.groups != "" })
-	_, groups := p.place()
-	refused(t, "a groups token", p, "connect", url.Values{"connectionToken": {groups}}, http.StatusBadRequest, badToken)
-	p.drop()
-	p.base = afterwards
-	for _, wrong := range []string{p.token, groups + "A", groups[:len(groups)-1], "ChatHub.lobby", `["ChatHub.lobby"]`, p.id + `:["ChatHub.lobby"]`, strings.Repeat("A", 50_000)} {
+	for name, wrong := range map[string]func(p *page, groups string) string{
+		"of the connection": func(p *page, _ string) string { return p.token },
+		"longer":            func(_ *page, groups string) string { return groups + "A" },
+		"shorter":           func(_ *page, groups string) string { return groups[:len(groups)-1] },
+		"a group":           func(*page, string) string { return "ChatHub.lobby" },
+		"groups":            func(*page, string) string { return `["ChatHub.lobby"]` },
+		"as they stand":     func(p *page, _ string) string { return p.id + `:["ChatHub.lobby"]` },
+		"very long":         func(*page, string) string { return strings.Repeat("A", 50_000) },
+	} {
+		p := open(t, before, "serverSentEvents", "chathub")
+		p.invoke("chathub", "join", "lobby")
+		quiet(p)
+		p.wait("a groups token", func() bool { return p.groups != "" })
+		_, groups := p.place()
+		refused(t, "a groups token", p, "connect", url.Values{"connectionToken": {groups}}, http.StatusBadRequest, badToken)
+		p.drop()
 		q := newPage(t, afterwards, "serverSentEvents", "chathub")
-		q.token, q.groups = p.token, wrong
-		q.id = p.id
+		q.token, q.id, q.groups = p.token, p.id, wrong(p, groups)
 		q.reconnect()
 		c := next(t, "OnConnect", second.connects)
 		if len(c.groups) > 0 {
-			t.Errorf("%.50q led into %q", wrong, c.groups)
+			t.Errorf("%s led into %q", name, c.groups)
 		}
 		quiet(q)
 		if status, _ := q.post("abort", url.Values{}, nil); status != http.StatusOK {
@@ -131,7 +137,6 @@ func TestGroupsTokenIsNoConnectionToken(t *testing.T) {
 		}
 		next(t, "OnDisconnect", second.disconnects)
 		q.drop()
-		break // the connection is over now, and stays so
 	}
 }
 

@@ -7,6 +7,12 @@ import (
 	"github.com/parley-go/parley/wire"
 )
 
+// sentence is an error in words that are for the client.
+type sentence string
+
+// Error implements error.
+func (s sentence) Error() string { return string(s) }
+
 // sentence words the failure of the call m answers as Microsoft's server does. It
 // is meant for the caller if the method has said so: a HubException.
 func (p hubProtocol) sentence(m *wire.Message) (said string, meant bool) {

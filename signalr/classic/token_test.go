@@ -24,7 +24,7 @@ func TestConnectionToken(t *testing.T) {
 			t.Errorf("user %.20q: got %q %q %t", user, id, got, ok)
 		}
 	}
-	if k.connection(connectionID, "ann") == k.connection(connectionID, "ann") {
+	if first, second := k.connection(connectionID, "ann"), k.connection(connectionID, "ann"); first == second {
 		t.Error("two tokens are one")
 	}
 }
