@@ -167,14 +167,14 @@ class World {
   }
 
   /**
-   * cuts cuts the wire of a connection, until the client says that it is reconnecting. A browser sends a poll that was cut before
-   * its answer began again by itself, and the client hears nothing of it: then it is cut again.
+   * cuts cuts the wire of a connection, until the client says that it is reconnecting. A poll may be about to leave, and is not cut
+   * then; one that is cut before its answer began, a browser sends again by itself, and the client hears nothing of it.
    */
   async cuts(connection, wire = connection.wire) {
     const reconnecting = state => state === 'reconnecting'
     const n = connection.states.items.filter(reconnecting).length + 1
     wire.cut()
-    for (let again = 0; this.where === 'browser' && this.transport === 'longPolling' && again < 20; again++) {
+    for (let again = 0; this.transport === 'longPolling' && again < 20; again++) {
       if (await connection.states.counts(n, reconnecting, 1000).then(() => true, () => false)) return
       wire.cut()
     }
