@@ -34,7 +34,7 @@ class Server:
         """Ends the server, which is to leave nothing behind and to have met no data race."""
         self.process.terminate()
         try:
-            code = self.process.wait(20)
+            code = self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise

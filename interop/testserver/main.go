@@ -85,7 +85,7 @@ func run(listen string, s *site) error {
 		return err
 	case <-asked.Done():
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second) // one that has stopped polling holds a hub up for 5
+	ctx, cancel := context.WithTimeout(context.Background(), 45*time.Second) // a Socket.IO client that has stopped polling holds a hub up for 30
 	defer cancel()
 	return errors.Join(s.hub.Shutdown(ctx), s.parallel.Shutdown(ctx), endRaw(ctx), endOld(ctx), endAdmin(ctx), s.judges.shutdown(ctx), s.court.shutdown(ctx), matrix.shutdown(ctx), server.Shutdown(ctx))
 }
