@@ -100,6 +100,7 @@ func TestVolatile(t *testing.T) {
 		c := w.negotiated("webSockets", chatData)
 		s := c.connected()
 		volatile := w.chat().Conn(c.id).Audience().Volatile()
+		synctest.Wait() // until what the client has read counts as written
 		volatile.Send(w.t.Context(), "said", "now")
 		s.want(`{"M":[{"H":"ChatHub","M":"said","A":["now"]}]}`)
 		s.cut()
