@@ -69,7 +69,15 @@ class Client:
 
     def disconnect(self):
         if self.inner.connected:
+            self.sent()
             self.run(self.inner.disconnect())
+
+    def sent(self):
+        """Waits until nothing is being sent: a client that says goodbye while its
+        writer waits for the answer to a POST goes without sending the goodbye."""
+        queue = self.inner.eio.queue
+        with queue.all_tasks_done:
+            queue.all_tasks_done.wait_for(lambda: not queue.unfinished_tasks, DEADLINE)
 
 
 class AsyncClient(Client):
@@ -95,6 +103,9 @@ class AsyncClient(Client):
 
     def cut(self):
         self.loop.call_soon_threadsafe(self.inner.eio.ws._response.connection.transport.abort)
+
+    def sent(self):
+        self.run(asyncio.wait_for(self.inner.eio.queue.join(), DEADLINE))
 
     def disconnect(self):
         if self.loop.is_closed():
