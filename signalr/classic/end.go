@@ -116,5 +116,16 @@ func (c *connection) end(err error, f *farewell) *leg {
 	return l
 }
 
+// parting is what a client is told that comes to a connection which has just ended,
+// though it may still be in the table.
+func (c *connection) parting() *farewell {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.farewell != nil {
+		return c.farewell
+	}
+	return &farewell{}
+}
+
 // errLost is why a connection ended whose client did not come back.
 var errLost = fmt.Errorf("classic: the client did not come back: %w", parley.ErrIdle)

@@ -79,12 +79,16 @@ func (e *endpoint) stream(w http.ResponseWriter, q *request, c *connection) {
 	}
 	l.pipe = socket
 	missed, ok, err := c.attach(l, q.param("messageId"))
-	if err != nil || !ok { // it has ended just now
+	switch {
+	case err != nil: // what the cursor names has gone just now
 		socket.Refuse(1000, "")
-		return
+	case !ok:
+		socket.Close(1000, "")
+		socket.Start(newEpitaph(q, c.parting()))
+	default:
+		l.joined(q, missed)
+		socket.Start(l)
 	}
-	l.joined(q, missed)
-	socket.Start(l)
 }
 
 func (e *endpoint) newLeg(c *connection, q *request) *leg {
@@ -109,11 +113,7 @@ func (e *endpoint) join(w http.ResponseWriter, q *request, l *leg) bool {
 		badCursor.answer(w)
 		return false
 	case !ok:
-		_, f := e.table.find(q.id)
-		if f == nil {
-			f = &farewell{}
-		}
-		e.turnAway(w, q, f)
+		e.turnAway(w, q, l.parting())
 		return false
 	}
 	l.joined(q, missed)
@@ -210,27 +210,31 @@ func frameScript(e *wire.Encoded) []byte {
 
 // turnAway answers a client whose connection is over.
 func (e *endpoint) turnAway(w http.ResponseWriter, q *request, f *farewell) {
-	last := epitaph{}
-	switch {
-	case f.stays:
-		last.words = f.words(!q.speaks().less(redirects), q.callback() != "", q.kind)
-	case q.kind == LongPolling:
-		last.words = &wire.Encoded{Data: []byte(`{"C":"` + string(appendCursor(nil, newEpoch(), 0)) + `","M":[]}`)}
-	}
+	last := newEpitaph(q, f)
 	if q.kind == WebSockets {
 		if socket, err := e.sockets.WebSocket(w, q.Request); err == nil {
 			socket.Close(1000, "")
-			socket.Start(&last)
+			socket.Start(last)
 		}
 		return
 	}
-	pipe := transport.NewStream(&last, &e.http, e.form(q))
+	pipe := transport.NewStream(last, &e.http, e.form(q))
 	pipe.Close(1000, "")
 	pipe.Serve(w, q.Request)
 }
 
 // epitaph is what stands above a stream of a connection that is over.
 type epitaph struct{ words *wire.Encoded }
+
+func newEpitaph(q *request, f *farewell) *epitaph {
+	switch {
+	case f.stays:
+		return &epitaph{f.words(!q.speaks().less(redirects), q.callback() != "", q.kind)}
+	case q.kind == LongPolling:
+		return &epitaph{&wire.Encoded{Data: []byte(`{"C":"` + string(appendCursor(nil, newEpoch(), 0)) + `","M":[]}`)}}
+	}
+	return &epitaph{}
+}
 
 // Receive implements [wire.Receiver].
 func (l *epitaph) Receive([]byte, bool) {}
