@@ -29,6 +29,7 @@ type Package struct {
 	fset       *token.FileSet
 	docs       *docs
 	contracts  []contract
+	sources    map[string]*types.Scope // of other packages, by path; see loadSources
 }
 
 // contract is one constant of it.
@@ -65,7 +66,10 @@ func Load(ctx context.Context, dir, pattern string) (*Package, error) {
 		return nil, err
 	}
 	p := &Package{path: found[0].PkgPath, name: found[0].Name, types: found[0].Types, fset: config.Fset, docs: newDocs(config.Fset)}
-	return p, p.collect()
+	if err := p.collect(); err != nil {
+		return nil, err
+	}
+	return p, p.loadSources(*config)
 }
 
 func isFolder(name string) bool {

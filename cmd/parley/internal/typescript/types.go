@@ -255,7 +255,7 @@ func (p *printer) fieldType(f *field) string {
 	if len(p.errs) > before {
 		p.errs[before] = fmt.Errorf("%w (%s: field %s)", p.errs[before], p.pkg.at(f.v.Pos()), f.v.Name())
 	}
-	if f.quoted {
+	if f.quoted && text != "unknown" { // what writes itself heeds no tag
 		text = "string"
 	}
 	if nilable && !f.omits && text != "unknown" {
@@ -269,7 +269,7 @@ func (p *printer) ref(t *types.Named) *decl {
 	key := types.TypeString(t, nil)
 	d := p.decls[key]
 	if d == nil {
-		d = &decl{named: t, values: valuesOf(t)}
+		d = &decl{named: t, values: p.pkg.valuesOf(t)}
 		p.decls[key] = d
 		p.order = append(p.order, d)
 	}
@@ -277,22 +277,6 @@ func (p *printer) ref(t *types.Named) *decl {
 		p.within.refs = append(p.within.refs, d)
 	}
 	return d
-}
-
-// valuesOf lists the constants of an enumeration of strings, in their order.
-func valuesOf(t *types.Named) []*types.Const {
-	if !isString(t) {
-		return nil
-	}
-	var values []*types.Const
-	scope := t.Obj().Pkg().Scope()
-	for _, name := range scope.Names() {
-		if c, ok := scope.Lookup(name).(*types.Const); ok && types.Identical(c.Type(), t) {
-			values = append(values, c)
-		}
-	}
-	slices.SortStableFunc(values, func(a, b *types.Const) int { return int(a.Pos() - b.Pos()) })
-	return values
 }
 
 // body is what a declaration says, in the family of the moment.

@@ -91,15 +91,15 @@ func TestTheDeclarationsOfTheDuplexPage(t *testing.T) {
 // TestSamples writes values as the hub does, for the TypeScript compiler to
 // hold them against their declarations.
 func TestSamples(t *testing.T) {
-	text, color, n := "text", other.Blue, 7
-	p := &n
+	text, color, unseen, n := "text", other.Blue, other.Unseen(), 7
+	p, odd := &n, everything.Odd(3)
 	full := everything.Everything{
 		Base: other.Base{ID: 1, Version: 2, Hidden: true}, Quiet: &everything.Quiet{Hidden: "no", Name: "quiet"}, Hidden: 3, Bool: true, Int: 1 << 40, Text: 5, Float: 1.5,
 		String: "</script>", Time: time.Unix(0, 0).UTC(), Zero: time.Unix(1, 0).UTC(), Duration: time.Second, Pointer: &text, Twice: &p,
 		Slice: []int{1}, Maybe: []int{2}, Pointers: []*string{nil, &text}, Array: [2]bool{true, false}, Map: map[string]int{"a": 1}, Numbers: map[int][]string{5: nil, 6: {"x"}},
 		Addresses: map[netip.Addr]bool{netip.MustParseAddr("::1"): true}, Colors: map[other.Color]bool{other.Red: true}, Any: []any{1, "a", nil}, Error: nil,
 		RawMessage: json.RawMessage(`{"a":[1]}`), Raw: json.RawMessage(`"raw"`), Number: "12.50", Address: netip.MustParseAddr("10.0.0.1"), Big: big.NewInt(99),
-		Other: other.Item{Name: "other", When: time.Unix(2, 0).UTC()}, Color: color, Item: &everything.Item{Name: "n", ID: "id", Dashed: "d", Dash: "-"},
+		Odds: &odd, Other: other.Item{Name: "other", When: time.Unix(2, 0).UTC()}, Color: color, Item: &everything.Item{Name: "n", ID: "id", Dashed: "d", Dash: "-"},
 		Either: everything.Both[string, []everything.Item]{A: "a", B: []everything.Item{{}}},
 	}
 	full.Inline.Z = &struct{ Deep bool }{true}
@@ -117,6 +117,7 @@ func TestSamples(t *testing.T) {
 		{"Node", false, everything.Node{Value: "v", Left: &everything.Node{}, Kids: []everything.Node{{}}, Named: map[string]*everything.Node{"nil": nil}}},
 		{"Forest", true, everything.Forest{{}, nil, {{}}}},
 		{"Choice", false, everything.Choice{State: everything.Open, States: []everything.State{everything.Closed}, By: map[everything.State]int{everything.Open: 1}, Level: 3, Color: &color}},
+		{"Choice", false, everything.Choice{State: everything.Open, Color: &unseen}},
 		{"Blob", false, everything.Blob{Sums: [4]byte{1, 2, 3, 4}}},
 		{"EverythingPromise", false, everything.Promise{Kept: true}},
 	}

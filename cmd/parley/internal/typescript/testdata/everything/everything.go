@@ -195,6 +195,8 @@ type Everything struct {
 	Address    netip.Addr
 	Big        *big.Int
 	Own        Own
+	Odd        Odd  `json:",string"`
+	Odds       *Odd `json:",string,omitempty"`
 	Inline     struct {
 		X, Y int
 		Z    *struct{ Deep bool }
@@ -211,3 +213,9 @@ type Own struct{ secret int }
 
 // MarshalJSON implements json.Marshaler.
 func (Own) MarshalJSON() ([]byte, error) { return []byte(`{"own":true}`), nil }
+
+// Odd is a number that writes itself, whatever its tag says.
+type Odd int
+
+// MarshalJSON implements json.Marshaler.
+func (o Odd) MarshalJSON() ([]byte, error) { return json.Marshal([]int{int(o)}) }

@@ -88,6 +88,8 @@ export interface Everything {
   Address: string;
   Big: unknown;
   Own: unknown;
+  Odd: unknown;
+  Odds?: unknown;
   Inline: { X: number; Y: number; Z: { Deep: boolean } | null };
   Empty: { [key: string]: never };
   Other: OtherItem;
@@ -101,7 +103,7 @@ export interface Small {
 }
 
 /** Color is an enumeration of another package. */
-export type Color = "red" | "blue";
+export type Color = "red" | "blue" | "violet";
 
 export const Color = {
   Red: "red",

@@ -5,7 +5,7 @@ declare namespace Everything {
   type ID = string;
 
   /** Color is an enumeration of another package. */
-  type Color = "red" | "blue";
+  type Color = "red" | "blue" | "violet";
 
   /** Forest is a list of itself. */
   type Forest = Forest[] | null;
@@ -120,6 +120,8 @@ declare namespace Everything {
       address: string;
       big: unknown;
       own: unknown;
+      odd: unknown;
+      odds?: unknown;
       inline: { x: number; y: number; z: { deep: boolean } | null };
       empty: { [key: string]: never };
       other: OtherItem;
@@ -292,6 +294,8 @@ declare namespace Everything {
       Address: string;
       Big: unknown;
       Own: unknown;
+      Odd: unknown;
+      Odds?: unknown;
       Inline: { X: number; Y: number; Z: { Deep: boolean } | null };
       Empty: { [key: string]: never };
       Other: OtherItem;

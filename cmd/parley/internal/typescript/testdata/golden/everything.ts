@@ -7,7 +7,7 @@ import type { Socket as ClientSocket } from "socket.io-client";
 export type ID = string;
 
 /** Color is an enumeration of another package. */
-export type Color = "red" | "blue";
+export type Color = "red" | "blue" | "violet";
 
 export const Color = {
   Red: "red",
@@ -143,6 +143,8 @@ export namespace SignalR {
     address: string;
     big: unknown;
     own: unknown;
+    odd: unknown;
+    odds?: unknown;
     inline: { x: number; y: number; z: { deep: boolean } | null };
     empty: { [key: string]: never };
     other: OtherItem;
@@ -315,6 +317,8 @@ export namespace SocketIO {
     Address: string;
     Big: unknown;
     Own: unknown;
+    Odd: unknown;
+    Odds?: unknown;
     Inline: { X: number; Y: number; Z: { Deep: boolean } | null };
     Empty: { [key: string]: never };
     Other: OtherItem;

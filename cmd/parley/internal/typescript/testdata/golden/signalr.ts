@@ -88,6 +88,8 @@ export interface Everything {
   address: string;
   big: unknown;
   own: unknown;
+  odd: unknown;
+  odds?: unknown;
   inline: { x: number; y: number; z: { deep: boolean } | null };
   empty: { [key: string]: never };
   other: OtherItem;
@@ -101,7 +103,7 @@ export interface Small {
 }
 
 /** Color is an enumeration of another package. */
-export type Color = "red" | "blue";
+export type Color = "red" | "blue" | "violet";
 
 export const Color = {
   Red: "red",

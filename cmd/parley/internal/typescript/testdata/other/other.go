@@ -18,6 +18,11 @@ const (
 	Blue Color = "blue" // as the sky
 )
 
+const violet Color = "violet"
+
+// Unseen is a color that nobody else can name.
+func Unseen() Color { return violet }
+
 // Base is to be embedded.
 type Base struct {
 	ID      int64
