@@ -110,7 +110,7 @@ class Server {
   /** stop asks the server to say goodbye to everyone; resolves with its exit code. */
   async stop() {
     this.#child.kill('SIGTERM')
-    const code = await within('end of the server', this.exited, 20_000).catch(err => {
+    const code = await within('end of the server', this.exited, 60_000).catch(err => { // a testserver gives itself 45 s
       this.#child.kill('SIGKILL')
       throw new Error(`${err.message}\n${this.log}`)
     })

@@ -37,6 +37,7 @@ export async function openPage(url, { library, jquery, without = [], cookies = n
   if (window.document.readyState !== 'complete') await within('load', new Promise(resolve => { window.onload = resolve }))
   const fetch = fetching(window, cookies)
   window.fetch = fetch
+  neverHolds(window.XMLHttpRequest)
   window.EventSource = class extends EventSource {
     constructor(url, init) {
       super(new URL(url, window.location.href), { ...init, fetch: (url, options) => fetch(url, { ...options, ...credentials(init) }) })
@@ -46,6 +47,13 @@ export async function openPage(url, { library, jquery, without = [], cookies = n
   window.eval(script(`${jquery}/dist/jquery.js`))
   window.eval(script(`${library}/jquery.signalR.js`))
   return { window, $: window.jQuery, complaints, cookies, close: () => window.close() }
+}
+
+/** neverHolds has requests that hold a page up until their answer, its last words, go like all others: for such a one jsdom loads
+    itself into another thread, and nothing at all runs in this one until that has its answer, which takes many seconds on a slow machine. */
+function neverHolds({ prototype }) {
+  const { open } = prototype
+  prototype.open = function (method, url, _async, ...user) { return open.call(this, method, url, true, ...user) }
 }
 
 function credentials(init) {
