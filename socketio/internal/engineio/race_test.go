@@ -185,6 +185,39 @@ func TestAnUpgradeThatIsNotFinishedLeavesThePolls(t *testing.T) {
 	})
 }
 
+// A client that has been answered its probe has paused its polls, and does not
+// fetch the goodbye by one.
+func TestTheServersGoodbyeCrossesTheUpgrade(t *testing.T) {
+	for _, upgrades := range []bool{true, false} {
+		inBubble(t, nil, func(b *bubble) {
+			sid := b.open()
+			c := b.webSocket(webSocket + sid)
+			defer c.CloseNow()
+			send(b.T, c, "2probe")
+			wantFrame(b.T, c, "3probe")
+			b.want("POST", b.do("POST", polls+sid, "4last"), "200 ok")
+			b.engine.find(strings.TrimPrefix(sid, "&sid=")).Close(0, "")
+			if upgrades {
+				begun := time.Now()
+				send(b.T, c, "5")
+				wantFrame(b.T, c, "4last")
+				wantClose(b.T, c, websocket.StatusNoStatus)
+				b.wantEnd(nil)
+				if took := time.Since(begun); took != 0 {
+					b.Errorf("the goodbye took %v", took)
+				}
+				return
+			}
+			b.want("poll", <-b.get(polls+sid), "200 4last") // its probe has failed, as it sees it
+			b.want("poll", <-b.get(polls+sid), "200 1")
+			b.wantEnd(nil)
+			if _, err := c.Read(b.Context()); err == nil {
+				b.Error("the probe lives on")
+			}
+		})
+	}
+}
+
 func TestTheHeartbeatsOfProtocol4(t *testing.T) {
 	inBubble(t, nil, func(b *bubble) {
 		sid := b.open()

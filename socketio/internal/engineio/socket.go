@@ -391,9 +391,10 @@ func (s *Socket) Close(int, string) {
 	}
 	s.phase = closing
 	l, c := s.current.Load(), s.change
+	aborts := c != nil && c.link != nil && !c.probed // else the client may have paused its polls for good, and finish closes
 	s.mu.Unlock()
 	s.server.wheel.Cancel(&s.timer)
-	if c != nil && c.link != nil {
+	if aborts {
 		c.link.pipe.CloseNow()
 	}
 	l.pipe.Close(noStatus, "")

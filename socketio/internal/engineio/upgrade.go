@@ -135,17 +135,19 @@ func (c *change) tick() {
 }
 
 // finish makes the pipe current. What waits in the queue above is simply taken
-// by it, and the polls are over. The caller holds receiving, so that no packet of
-// theirs is on its way up.
+// by it, and the polls are over. If this side is closing the pipe brings the last
+// words in place of a poll, for which the client would no longer come. The caller
+// holds receiving, so that no packet of theirs is on its way up.
 func (c *change) finish() {
 	s, l := c.socket, c.link
 	s.pausing.Lock()
 	defer s.pausing.Unlock()
 	s.mu.Lock()
-	if s.change != c || s.phase != running {
+	if s.change != c || s.phase > closing {
 		s.mu.Unlock()
 		return
 	}
+	closes := s.phase == closing
 	old := s.current.Swap(l)
 	s.form, s.polls = c.form, nil
 	s.owed &^= sayNoop
@@ -155,5 +157,9 @@ func (c *change) finish() {
 		l.pipe.Pause()
 	}
 	old.pipe.CloseNow()
+	if closes {
+		l.pipe.Close(noStatus, "")
+		return
+	}
 	l.pipe.Wake()
 }
