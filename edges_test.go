@@ -595,3 +595,17 @@ func TestAFailureWithoutWordsHasSome(t *testing.T) {
 		}
 	})
 }
+
+// A pointer to what would be several arguments is one, on both ends.
+func TestAPointerToPositionalIsOneArgument(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pointed parley.Method[*draft, string] = "pointed"
+		hub := parley.NewHub(nil)
+		pointed.Handle(hub, func(_ context.Context, _ *parley.Conn, d *draft) (string, error) { return d.Room + d.Text, nil })
+		cl := parleytest.Dial(t, hub, nil)
+		if got, err := pointed.Call(t.Context(), cl, &draft{Room: "a", Text: "b"}); err != nil || got != "ab" {
+			t.Errorf("got %q, %v", got, err)
+		}
+		shutdown(t, hub)
+	})
+}

@@ -187,10 +187,10 @@ func spread(v any) []any {
 	if _, none := v.(struct{}); none {
 		return nil
 	}
-	if _, ok := v.(positional); !ok {
+	rv := reflect.ValueOf(v)
+	if _, ok := v.(positional); !ok || rv.Kind() != reflect.Struct { // a pointer to one is read as one argument
 		return []any{v}
 	}
-	rv := reflect.ValueOf(v)
 	var args []any
 	for _, i := range positions(rv.Type()) {
 		args = append(args, rv.Field(i).Interface())
