@@ -258,6 +258,7 @@ func TestTheAddressDraft76IsToldIsTheClients(t *testing.T) {
 		{"GET /chat?a=b&c HTTP/1.1", location, "wss://chat.test/public/chat?a=b&c", 101},
 		{"GET http://chat.test/chat?x HTTP/1.1", nil, "ws://chat.test/chat?x", 101},
 		{"GET /chat HTTP/1.1", func(*http.Request) string { return "ws://x/\r\nSet-Cookie: a=b" }, "", 500},
+		{"GET /chat HTTP/1.1", func(*http.Request) string { return "" }, "", 500},
 	}
 	for _, tt := range tests {
 		s := echoServer(t, &AcceptOptions{LegacyDrafts: true, Draft76: &Draft76{Location: tt.location}})

@@ -103,7 +103,7 @@ func (t *terms) agree76(r *http.Request, o *AcceptOptions) *refusal {
 	}
 	t.origin = r.Header.Get("Origin")
 	t.location = o.Draft76.location(r)
-	if strings.ContainsFunc(t.location, func(c rune) bool { return c <= ' ' || c == 0x7F }) {
+	if t.location == "" || strings.ContainsFunc(t.location, func(c rune) bool { return c <= ' ' || c == 0x7F }) {
 		return &refusal{http.StatusInternalServerError, errors.New("Draft76.Location has returned no address"), dropHandshake}
 	}
 	return nil
