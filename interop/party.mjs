@@ -14,6 +14,7 @@ import io2 from 'socket.io-client-2'
 
 import { openPage } from './classic/page.mjs'
 import { promised } from './classic/world.mjs'
+import { Hixie76 } from './hixie76.mjs'
 import { plainEvents, plainSocket } from './plain.mjs'
 import { Inbox, once, within } from './wait.mjs'
 
@@ -26,10 +27,14 @@ function sayings(said, message) {
   if (message.type === 'event' && message.name === 'said') said.put(message.args)
 }
 
-export async function joinByWebSocket(at, name, room) {
-  const client = await plainSocket(plainly(at, name, room))
+export async function joinByWebSocket(at, name, room, { WebSocket } = {}) {
+  const client = await plainSocket(plainly(at, name, room), WebSocket)
   const said = new Inbox()
-  client.ws.on('message', data => sayings(said, JSON.parse(data)))
+  client.ws.on('message', data => {
+    const message = JSON.parse(data)
+    sayings(said, message)
+    if (message.type === 'ping') client.send({ ...message, type: 'pong' }) // a WebSocket of draft 76 has no pings
+  })
   await client.call('who', room)
   return { name, said, say: text => client.send({ name: 'say', args: [room, text] }), close: () => client.close() }
 }
@@ -159,6 +164,7 @@ export async function joinByClassic(at, name, room, { transport = 'webSockets' }
 /** everyKind are guests for meet. */
 export const everyKind = [
   ['WebSocket', joinByWebSocket],
+  ['WebSocket of draft 76', joinByWebSocket, { WebSocket: Hixie76 }],
   ['EventSource', joinByEventSource],
   ['curl', joinByCurl],
   ['Socket.IO 4.8', joinBySocketIO],

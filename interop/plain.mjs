@@ -5,9 +5,9 @@ import WebSocket from 'ws'
 
 import { Inbox, resolvers, within } from './wait.mjs'
 
-/** plainSocket opens a bare WebSocket; resolves when the hub has said open. */
-export async function plainSocket(url) {
-  const client = new PlainSocket(new WebSocket(url.replace(/^http/, 'ws')))
+/** plainSocket opens a bare WebSocket, of ws or of another kind; resolves when the hub has said open. */
+export async function plainSocket(url, Kind = WebSocket) {
+  const client = new PlainSocket(new Kind(url.replace(/^http/, 'ws')))
   client.opened = await client.inbox.has('open message', m => m.type === 'open')
   return client
 }

@@ -45,11 +45,11 @@ func Pages(files fs.FS) http.Handler {
 }
 
 // Mount serves hub in all dialects, where the browser module looks for it:
-// below the path at, which is empty or begins with a slash, at hub/plain,
-// hub/signalr and socket.io/, where Socket.IO's own scripts are too if npm has
+// below the path at, which is empty or begins with a slash, at hub/plain, where
+// WebSockets may be of drafts, hub/signalr and socket.io/, where Socket.IO's own scripts are too if npm has
 // installed them in the folder modules; empty means that there is none.
 func Mount(mux *http.ServeMux, at string, hub *parley.Hub, modules string) {
-	plain.Mount(mux, at+"/hub/plain", hub, nil)
+	plain.Mount(mux, at+"/hub/plain", hub, &plain.Options{LegacyDrafts: true})
 	signalr.Mount(mux, at+"/hub/signalr", hub, nil)
 	var client fs.FS
 	if modules != "" {
