@@ -1,7 +1,7 @@
 // A real Chromium, and pages that must not complain.
 
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { chromium } from 'playwright-core'
@@ -27,11 +27,17 @@ export const panes = Object.entries(transports).flatMap(([dialect, all]) => Obje
 export const phone = { viewport: { width: 375, height: 667 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }
 export const dark = { colorScheme: 'dark' }
 
-/** launch starts the Chromium named by CHROMIUM, else Debian's. */
-export function launch() {
+/** Debian's Chromium without a window, and the whole one. */
+const debian = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium']
+
+/** patience is how long a page is given for what a test waits for, in milliseconds: the machine may have much else to do. */
+export const patience = 45_000
+
+/** launch starts the Chromium named by CHROMIUM, else Debian's; if it shall, with QUIC. */
+export function launch({ quic = false } = {}) {
   return chromium.launch({
-    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    executablePath: process.env.CHROMIUM || debian.find(existsSync),
+    args: ['--no-sandbox', '--disable-gpu', ...(quic ? [] : ['--disable-quic']), '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync'],
   })
 }
@@ -42,7 +48,7 @@ export function launch() {
  */
 export async function open(t, browser, url, { mayComplain = false, ...options } = {}) {
   const context = await browser.newContext(options)
-  context.setDefaultTimeout(15_000)
+  context.setDefaultTimeout(patience)
   const page = await context.newPage()
   const complaints = []
   const ended = new Set() // SignalR over HTTP says goodbye twice, by a POST and by a DELETE or an end; one may come too late

@@ -8,7 +8,7 @@ import { io } from 'socket.io-client'
 
 import { startTestserver } from '../server.mjs'
 import { Inbox, once } from '../wait.mjs'
-import { launch } from './chromium.mjs'
+import { launch, patience } from './chromium.mjs'
 
 // A page of another origin, which may connect, and one that may not.
 const elsewhere = ['friend', 'stranger'].map(() => createServer((_, res) => res.setHeader('Content-Type', 'text/html').end('<!doctype html><title>elsewhere</title>')))
@@ -24,7 +24,7 @@ const base = '/judge/socket.io/'
 /** page opens a page with a bundle of the server's, as a script that makes io global. */
 async function page(t, { bundle = 'socket.io.min.js', at = server.url, blank = `${server.url}/healthz` } = {}) {
   const context = await browser.newContext()
-  context.setDefaultTimeout(30_000)
+  context.setDefaultTimeout(patience)
   t.after(() => context.close())
   const page = await context.newPage()
   page.wrong = []
@@ -40,7 +40,7 @@ async function page(t, { bundle = 'socket.io.min.js', at = server.url, blank = `
       socket.once('connect', () => resolve(socket.id))
       socket.once('connect_error', reject)
     })
-    window.ask = (...args) => socket.timeout(30_000).emitWithAck(...args)
+    window.ask = (...args) => socket.timeout(45_000).emitWithAck(...args)
     window.told = name => new Promise(resolve => socket.once(name, (...args) => resolve(args)))
   })
   return page

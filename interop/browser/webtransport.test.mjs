@@ -4,18 +4,13 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
-import { chromium } from 'playwright-core'
-
 import { root, startWebtransport } from '../server.mjs'
+import { launch, patience } from './chromium.mjs'
 
 let browser, server
 before(async () => {
   server = await startWebtransport({ args: ['--files', join(root, 'interop/node_modules/socket.io-client/dist')] })
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-    // With QUIC, unlike in the other tests.
-    args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  })
+  browser = await launch({ quic: true })
 })
 after(() => Promise.all([browser?.close(), server?.stop()]))
 
@@ -25,7 +20,7 @@ after(() => Promise.all([browser?.close(), server?.stop()]))
  */
 async function connect(t, transports, at = server) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true }) // for the page and its polls
-  context.setDefaultTimeout(20_000)
+  context.setDefaultTimeout(patience)
   t.after(() => context.close())
   const page = await context.newPage()
   const errors = []
@@ -42,7 +37,7 @@ async function connect(t, transports, at = server) {
       transports, reconnectionDelay: 50, reconnectionDelayMax: 200,
       transportOptions: { webtransport: { serverCertificateHashes: [{ algorithm: 'sha-256', value }] } },
     })
-    window.ask = (...args) => socket.timeout(15_000).emitWithAck(...args)
+    window.ask = (...args) => socket.timeout(45_000).emitWithAck(...args)
     window.told = name => new Promise(resolve => socket.once(name, (...args) => resolve(args)))
     return new Promise((resolve, reject) => {
       socket.once('connect', resolve)
