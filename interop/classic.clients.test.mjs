@@ -1,9 +1,10 @@
-// Other clients of classic SignalR from npm, against a hub. They speak WebSocket.
+// Other clients of classic SignalR from npm, against a hub. All but the last speak WebSocket only.
 
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { after, before, describe, test } from 'node:test'
 
+import { EventSource } from 'eventsource'
 import { JSDOM, VirtualConsole } from 'jsdom'
 import { Client as NodeSignalR } from 'node-signalr'
 import signalRClient from 'signalr-client'
@@ -153,28 +154,40 @@ describe('signalr-client', { concurrency: 4 }, () => {
   })
 })
 
-test('signalr-no-jquery: calls, errors and events over WebSockets', { timeout: 60_000 }, async t => {
+describe('signalr-no-jquery', () => {
+  let window, hubConnection
   const complaints = []
-  const virtualConsole = new VirtualConsole()
-  virtualConsole.on('jsdomError', err => complaints.push(err))
-  const { window } = new JSDOM('<!doctype html>', { url: server.url + '/', virtualConsole })
-  await within('load', new Promise(resolve => { window.onload = resolve }))
-  globalThis.window = window // it reads the global one as it is loaded
-  const { hubConnection } = require('signalr-no-jquery')
-  const connection = hubConnection(server.url + '/classic', { useDefaultPath: false })
-  const hub = connection.createHubProxy('judgeHub')
-  const heard = new Inbox()
-  hub.on('heard', text => heard.put(text))
-  t.after(() => {
-    connection.stop()
+  before(async () => {
+    const virtualConsole = new VirtualConsole()
+    virtualConsole.on('jsdomError', err => complaints.push(err))
+    window = new JSDOM('<!doctype html>', { url: server.url + '/', virtualConsole }).window
+    await within('load', new Promise(resolve => { window.onload = resolve }))
+    window.EventSource = EventSource
+    globalThis.window = window // it reads the global one as it is loaded
+    hubConnection = require('signalr-no-jquery').hubConnection
+  })
+  after(() => {
     delete globalThis.window
     window.close()
   })
-  await within('start', new Promise((resolve, reject) => connection.start({ transport: 'webSockets' }).done(resolve).fail(reject)))
-  const call = (...args) => within('answer', new Promise((resolve, reject) => hub.invoke(...args).done(resolve).fail(reject)))
-  assert.equal(await call('add', 20, 22), 42)
-  await assert.rejects(call('fail', 'No luck.'), /No luck\./)
-  await call('toOne', connection.id, 'hello')
-  await heard.counts(1)
-  assert.deepEqual(complaints, [])
+
+  for (const transport of ['webSockets', 'serverSentEvents', 'longPolling']) {
+    test(`calls, errors and events over ${transport}`, { timeout: 60_000 }, async t => {
+      const connection = hubConnection(server.url + '/classic', { useDefaultPath: false })
+      const hub = connection.createHubProxy('judgeHub')
+      const heard = new Inbox()
+      const errors = []
+      hub.on('heard', text => heard.put(text))
+      connection.error(err => errors.push(String(err)))
+      t.after(() => connection.stop())
+      await within('start', new Promise((resolve, reject) => connection.start({ transport }).done(resolve).fail(reject)))
+      assert.equal(connection.transport.name, transport)
+      const call = (...args) => within('answer', new Promise((resolve, reject) => hub.invoke(...args).done(resolve).fail(reject)))
+      assert.equal(await call('add', 20, 22), 42)
+      await assert.rejects(call('fail', 'No luck.'), /No luck\./)
+      await call('toOne', connection.id, 'hello')
+      await heard.counts(1)
+      assert.deepEqual([errors, complaints], [[], []])
+    })
+  }
 })

@@ -73,6 +73,9 @@ func TestAnswers(t *testing.T) {
 		{"POST", "poll", all + "&messageId=d-0123456X-1", nil, 400, "The messageId is in the incorrect format."},
 		{"GET", "reconnect", "transport=serverSentEvents&connectionToken=" + token + "&messageId=-1", nil, 400, "The messageId is in the incorrect format."},
 		{"POST", "send", all, []string{"Content-Length", "524289"}, 413, ""},
+		{"POST", "send", all, nil, 200, ""},
+		{"POST", "send", all + "&_=1448000000000", nil, 200, "null"}, // as signalr-no-jquery posts
+		{"GET", "send", all + "&data=&_=1448000000000", nil, 200, ""},
 	} {
 		serve(t, o, func(w *world) {
 			query := strings.Replace(c.query, token, w.negotiated("", "").token, 1)

@@ -2,6 +2,7 @@ package classic
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 
@@ -40,8 +41,17 @@ func (e *endpoint) send(w http.ResponseWriter, q *request) {
 	if q.callback() != "" {
 		w.Header().Set("Content-Type", typeScript)
 	}
+	if q.parsesAll() {
+		io.WriteString(w, "null") // or the client has gone
+		return
+	}
 	w.Header().Set("Content-Length", "0")
 }
+
+// parsesAll tells whether the client takes an answer for a failure that is no JSON, the empty one
+// of a POST too. It is signalr-no-jquery, which is known by a "_" in the URLs of its POSTs: jQuery
+// makes only those of GETs unique. Other clients read an answer as a message, so theirs stay empty.
+func (q *request) parsesAll() bool { return q.Method == http.MethodPost && q.query.Has("_") }
 
 func (e *endpoint) take(w http.ResponseWriter, q *request) *refused {
 	if no := e.readForm(w, q); no != nil {
