@@ -1,5 +1,6 @@
-// A page with a forever frame, which only a browser has, in one room with clients of every other kind.
+// A page with a forever frame, which only a browser has, in one room with a client of every protocol.
 
+import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
 import { everyKind, heardAll, meet, speak } from '../party.mjs'
@@ -32,9 +33,14 @@ async function joinByForeverFrame(t, name, room) {
   return { name, said, sayAll }
 }
 
-test('500 messages from a forever frame and a client of every other kind, all at once, reach each of them', { timeout: 300_000 }, async t => {
+// In ../room.test.mjs those of a protocol meet each other, too, over each of their transports.
+const protocols = ['WebSocket', 'EventSource', 'Socket.IO 4.8', 'Socket.IO 2.5', 'Socket.IO 0.9', 'Core WebSockets', 'classic webSockets']
+const guests = everyKind.filter(([name]) => protocols.includes(name))
+
+test('500 messages from a forever frame and a client of every protocol, all at once, reach each of them', { timeout: 300_000 }, async t => {
   const each = 500
-  const members = [await joinByForeverFrame(t, 'forever frame', 'party'), ...await meet(t, demo, 'party', everyKind)]
+  assert.equal(guests.length, protocols.length)
+  const members = [await joinByForeverFrame(t, 'forever frame', 'party'), ...await meet(t, demo, 'party', guests)]
   await Promise.all(members.map(member => speak(member, each)))
   await heardAll(members, members, each)
 })
