@@ -80,7 +80,7 @@ func TestWhatAProtocolKeepsBesideACall(t *testing.T) {
 		synctest.Wait()
 		s.Receive(&wire.Message{Kind: wire.Call, ID: "2", Name: "fail", Aside: "state"})
 		synctest.Wait()
-		want := []string{"progress act 50", "call back aside state", "call all", `result act "done" aside state`, "result fail aside state"}
+		want := []string{"progress act 50 aside state", "call back aside state", "call all", `result act "done" aside state`, "result fail aside state"}
 		if got := taken(s); !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}

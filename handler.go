@@ -201,7 +201,7 @@ func Progress(ctx context.Context, value any) error {
 	case c.ID == "":
 		return nil
 	}
-	err := c.session.sendValue(wire.Message{Kind: wire.Progress, ID: c.ID, Name: c.Name}, value)
+	err := c.session.sendValue(wire.Message{Kind: wire.Progress, ID: c.ID, Name: c.Name, Aside: c.aside}, value)
 	if unwritable, is := err.(*valueError); is {
 		return unwritable.error
 	}

@@ -161,7 +161,7 @@ var budgets = []struct {
 	{"wire/wiretest", 0},
 	{"internal/transport", 2200},
 	{"signalr", 5200},
-	{"signalr/classic", 3650},
+	{"signalr/classic", 3700},
 	{"socketio", 7500},
 	{"socketio/webtransport", 800},
 	{"socketio/internal/protocol1", 1300},

@@ -33,7 +33,7 @@ type Message struct {
 	Streams []string          // IDs of the streams that a call brings along: their values come as Items, their ends as Ends
 	Headers map[string]string // of a call; nil for none
 
-	Aside any // of a Call: what its protocol keeps beside the arguments, such as a state that the client sent along. It comes back in the call's Result, and in calls of the peer by its handler
+	Aside any // of a Call: what its protocol keeps beside the arguments, such as a state that the client sent along. It comes back in the call's Progress and Result, and in calls of the peer by its handler
 
 	Offset string // of an event that the peer may ask for again, in the words of [Protocol]; empty for none
 }

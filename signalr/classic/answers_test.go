@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/parley-go/parley"
@@ -270,4 +271,34 @@ func TestCrossOrigin(t *testing.T) {
 			t.Errorf("a page elsewhere that loads the script: got %d %s", got.status, got.body)
 		}
 	})
+}
+
+// TestAuthorizeHasTheLastWord: a client that may not have one of its hubs any more is
+// refused, whatever hubs its request names.
+func TestAuthorizeHasTheLastWord(t *testing.T) {
+	var revoked atomic.Bool
+	o := &Options{Authorize: func(r *http.Request, hub string) error {
+		if hub == "ChatHub" && revoked.Load() {
+			return errors.New("not any more")
+		}
+		return nil
+	}}
+	for user, want := range map[string]int{"": 401, "ann": 403} {
+		for _, names := range []string{chatData, `[{"name":"chathub"},{"name":"other"}]`, `[{"name":"other"}]`, `[]`, ``} {
+			serve(t, o, func(w *world) {
+				answering(w.chat())
+				revoked.Store(false)
+				c := w.negotiated("serverSentEvents", `[{"name":"chathub"},{"name":"other"}]`, "X-User", user)
+				c.connected().cut()
+				revoked.Store(true)
+				c.hubs = names
+				for _, verb := range []string{"connect", "reconnect", "poll", "send", "start"} {
+					form := url.Values{"data": {`{"H":"ChatHub","M":"Say","A":["psst"]}`}}
+					if got := w.do(c.path(verb), form, c.header...); got.status != want {
+						t.Errorf("%q, %s of %s: got %d %s", user, verb, names, got.status, got.body)
+					}
+				}
+			})
+		}
+	}
 }

@@ -117,13 +117,43 @@ func (e *endpoint) keepAllowed(q *request) *refused {
 		}
 	}
 	q.hubs = allowed
-	switch {
-	case len(allowed) > 0:
+	if len(allowed) > 0 {
 		return nil
-	case q.user() == "":
+	}
+	return q.unwelcome()
+}
+
+// unwelcome refuses a client that may not have what it wants: it may be somebody who
+// has not said so.
+func (q *request) unwelcome() *refused {
+	if q.user() == "" {
 		return unauthenticated
 	}
 	return forbidden
+}
+
+// claim finds the connection that the request is for, or makes it.
+func (e *endpoint) claim(q *request) (*connection, *farewell, *refused) {
+	c, f, no := e.table.claim(q.id, func() *connection { return e.newConnection(q.id, q.until) })
+	if c != nil && !c.welcomes(q) {
+		return nil, nil, q.unwelcome()
+	}
+	return c, f, no
+}
+
+// welcomes tells whether the client may still have all the hubs at which it is,
+// whichever of them the request names.
+func (c *connection) welcomes(q *request) bool {
+	allowed := c.endpoint.o.Authorize
+	if allowed == nil {
+		return true
+	}
+	c.mu.Lock()
+	list := c.presences
+	c.mu.Unlock()
+	return !slices.ContainsFunc(list, func(p *presence) bool {
+		return !slices.Contains(q.hubs, p.hub) && allowed(q.Request, p.hub.name) != nil
+	})
 }
 
 // barred lists the hubs that the client may not have: also those that it does not
@@ -146,14 +176,17 @@ func (e *endpoint) identify(q *request) *refused {
 	if token == "" {
 		return noToken
 	}
-	id, user, ok := e.keys.open(token)
+	id, user, until, ok := e.keys.open(token)
 	switch {
 	case !ok:
 		return badToken
 	case !strings.EqualFold(user, q.user()):
 		return otherUser
 	}
-	q.id = id
+	q.id, q.until = id, never
+	if !until.IsZero() {
+		q.until = until.Sub(e.began)
+	}
 	return nil
 }
 

@@ -18,9 +18,9 @@ func (c *connection) setClock() {
 // next is when there is something to be done.
 func (c *connection) next() time.Duration {
 	o := &c.endpoint.o
-	at := never
+	at := c.until
 	if oldest, any := c.log.Oldest(); any {
-		at = oldest.at + o.memory()
+		at = min(at, oldest.at+o.memory())
 	}
 	l := c.leg
 	if l == nil {
@@ -71,6 +71,10 @@ func (c *connection) tick() {
 		return
 	}
 	lost := l == nil && now >= c.since+c.patience()
+	if lost {
+		c.phase = closing // who comes back in this very moment is too late
+	}
+	aged := now >= c.until
 	begins := l != nil && c.phase == made && now >= l.began+o.TransportConnectTimeout
 	var due []func() // not under the lock: a pipe may take at once
 	if !lost {
@@ -83,6 +87,9 @@ func (c *connection) tick() {
 	}
 	if begins {
 		c.start()
+	}
+	if aged {
+		c.close(tooOld, "The connection has reached its age limit.")
 	}
 	for _, do := range due {
 		do()

@@ -20,10 +20,12 @@ type connection struct {
 	// fixed after construction
 	endpoint *endpoint
 	id       string
-	epoch    string // of its cursors
+	epoch    string        // of its cursors
+	until    time.Duration // when its token ends
 
 	entering sync.Mutex  // held while sessions are made or opened; taken first
 	ready    atomic.Bool // they are open
+	asked    atomic.Bool // the client has shown that it has got something: it has asked for the start, sent a message, or named a cursor
 
 	hearing sync.Mutex // held while a message is handed up: one at a time, though POSTs and a WebSocket may bring them
 	hearer  *leg       // that brings it; nil: a POST does. Owned by hearing
@@ -76,8 +78,8 @@ type kept struct {
 	at   time.Duration // when it was taken
 }
 
-func (e *endpoint) newConnection(id string) *connection {
-	c := &connection{endpoint: e, id: id, epoch: newEpoch(), since: e.now()}
+func (e *endpoint) newConnection(id string, until time.Duration) *connection {
+	c := &connection{endpoint: e, id: id, epoch: newEpoch(), until: until, since: e.now()}
 	c.log.Limit, c.log.Budget = e.o.BufferBytes, e.budget
 	c.timer.Fire = c.tick
 	c.setClock()

@@ -17,7 +17,7 @@ func (c *connection) close(code int, reason string) {
 		return
 	}
 	c.collect(true) // what they have said before, and perhaps that the client is to stay away
-	f := &farewell{reason: reason, stays: c.stays}
+	f := &farewell{reason: reason, stays: c.stays || code == tooOld}
 	if c.refused != "" {
 		f = &farewell{reason: c.refused, stays: true}
 	}
@@ -58,9 +58,15 @@ func causeOf(code int) error {
 		return parley.ErrShutdown
 	case 1013:
 		return parley.ErrSlow
+	case tooOld:
+		return parley.ErrExpired
 	}
 	return nil
 }
+
+// tooOld is the code of a connection whose token has ended. It is for this package
+// alone.
+const tooOld = 4000
 
 // closeCode is what is said in the close frame of a WebSocket. Clients only look
 // whether there is one.

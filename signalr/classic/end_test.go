@@ -199,6 +199,35 @@ func TestBudget(t *testing.T) {
 	})
 }
 
+// TestBudgetOfWords: what waits beside the queues of the hubs counts as well: answers to
+// calls that reach none, and messages of a client that has not said where it is.
+func TestBudgetOfWords(t *testing.T) {
+	serve(t, &Options{BufferBudget: 128 << 10}, func(w *world) {
+		s := w.negotiated("serverSentEvents", chatData).connected()
+		s.cut()
+		for i := 0; w.endpoint.table.len() > 0; i++ {
+			if i > 200 {
+				t.Fatalf("%d bytes count for %d answers", w.endpoint.budget.Used(), i)
+			}
+			w.do(s.path("send"), url.Values{"data": {`{"H":"` + strings.Repeat("x", 100) + `","M":"m","A":[],"I":1}`}})
+		}
+	})
+	serve(t, nil, func(w *world) {
+		c := w.negotiated("webSockets", chatData)
+		c.send(strings.Repeat("x", 20<<10))
+		s := c.open("connect")
+		s.want(`{"S":1,"M":[]}`)
+		if used := w.endpoint.budget.Used(); used < 20<<10 {
+			t.Errorf("%d bytes count for what is held", used)
+		}
+		c.start() // it is handed up
+		s.cut()
+		if used := w.endpoint.budget.Used(); used != absence {
+			t.Errorf("%d bytes count for a client that is away", used)
+		}
+	})
+}
+
 // TestMessageThatIsTooLong: the WebSocket is closed, and the connection goes on with
 // the next; a POST is refused.
 func TestMessageThatIsTooLong(t *testing.T) {

@@ -14,9 +14,12 @@ func (c *connection) enter(q *request, back bool) *refused {
 	if !c.isEmpty() {
 		return nil
 	}
-	returns := make([]*parley.Return, len(q.hubs))
-	for i, h := range q.hubs { // before the lock, as the application is asked
-		returns[i] = c.returning(q, h, back)
+	returns := make([]*parley.Return, len(q.hubs)) // nil for who is new
+	if back {
+		groups := c.endpoint.keys.openGroups(q.param("groupsToken"), c.id)
+		for i, h := range q.hubs { // before the lock, as the application is asked
+			returns[i] = c.returning(q, h, groups)
+		}
 	}
 	request, barred := q.discreet(), c.endpoint.barred(q)
 	c.entering.Lock()
@@ -28,7 +31,7 @@ func (c *connection) enter(q *request, back bool) *refused {
 	var err error
 	for i, h := range q.hubs {
 		var p *presence
-		if p, err = c.present(h, request, returns[i]); err != nil {
+		if p, err = c.present(h, request, returns[i], false); err != nil {
 			break
 		}
 		list = append(list, p)
@@ -65,20 +68,16 @@ func (c *connection) adopt(r *http.Request, barred []*served, list []*presence, 
 	return true
 }
 
-// returning is what a client that was here before may have of it at a hub; nil for
-// one that is new.
-func (c *connection) returning(q *request, h *served, back bool) *parley.Return {
-	if !back {
-		return nil
-	}
-	e := c.endpoint
+// returning is what a client that was here before, in these groups, may have of it at
+// a hub.
+func (c *connection) returning(q *request, h *served, all []string) *parley.Return {
 	var groups []string
-	for _, g := range e.keys.openGroups(q.param("groupsToken"), c.id) {
+	for _, g := range all {
 		if hub, name, _ := strings.Cut(g, "\x00"); strings.EqualFold(hub, h.name) {
 			groups = append(groups, name)
 		}
 	}
-	if choose := e.o.RejoiningGroups; choose != nil {
+	if choose := c.endpoint.o.RejoiningGroups; choose != nil {
 		groups = choose(q.Request, h.name, groups)
 	}
 	c.mu.Lock()
@@ -87,10 +86,10 @@ func (c *connection) returning(q *request, h *served, back bool) *parley.Return 
 	return &parley.Return{Groups: groups}
 }
 
-// present makes a presence.
-func (c *connection) present(h *served, r *http.Request, back *parley.Return) (*presence, error) {
+// present makes a presence, which may be quiet.
+func (c *connection) present(h *served, r *http.Request, back *parley.Return, quiet bool) (*presence, error) {
 	const never = 1 << 62 // the endpoint has its own clock
-	p := &presence{connection: c, hub: h}
+	p := &presence{connection: c, hub: h, quiet: quiet}
 	var err error
 	p.session, err = h.hub.NewSession(r, p, &parley.SessionOptions{ID: c.id, HandshakeTimeout: never, Return: back})
 	return p, err

@@ -13,6 +13,7 @@ import (
 // hear takes a message of the client, which l has brought, or a POST when that is
 // nil. The error says that it was none, or for nobody.
 func (c *connection) hear(data []byte, l *leg) error {
+	c.asked.Store(true)
 	if !c.ready.Load() { // some clients do not ask for the start
 		c.start()
 	}
@@ -110,11 +111,10 @@ func (c *connection) visit(name string) (*presence, error) {
 	case !allowed:
 		return nil, errNotAllowed
 	}
-	p, err := c.present(h, r, nil)
+	p, err := c.present(h, r, nil, true)
 	if err != nil {
 		return nil, err
 	}
-	p.quiet = true
 	c.mu.Lock()
 	if c.phase >= closing {
 		c.mu.Unlock()

@@ -61,7 +61,7 @@ func (c *connection) attach(l *leg, cursor string) (missed int, ok bool, err err
 	c.legs++
 	l.number = c.legs
 	c.leg, c.kind = l, l.kind
-	c.log.Carry(0)
+	c.log.Carry(c.heldBytes)
 	if c.resumed != nil {
 		l.pipe.Pause()
 	}
@@ -80,12 +80,16 @@ func (c *connection) rewind(l *leg, cursor string) (missed int, err error) {
 	switch {
 	case err != nil:
 		return 0, err
+	case !known && !c.asked.Load(): // it may have got nothing by a stream that never worked
 	case !known:
 		position = c.sent
 	case position > c.log.Last():
 		return 0, errCursor
 	case l.kind == LongPolling: // what it asks for after, it has
 		c.log.Release(position)
+	}
+	if known {
+		c.asked.Store(true)
 	}
 	first := c.log.First()
 	missed = int(max(first-1-position, 0))
@@ -184,8 +188,10 @@ func (c *connection) wake() {
 // messages, roughly what it occupies.
 const absence = 4 << 10
 
-// waiting is how much the sessions have to send. The caller holds mu.
+// waiting is how much there is to be sent, or to be handed up, beside the log. The
+// caller holds mu.
 func (c *connection) waiting() (bytes int) {
+	bytes = c.saidBytes + c.heldBytes
 	for _, p := range c.presences {
 		bytes += p.session.Waiting()
 	}

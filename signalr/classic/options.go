@@ -42,8 +42,8 @@ type Options struct {
 	// take over each other's clients. Nil means a random one: tokens then end
 	// with the process, and clients that come back to another are refused.
 	Key []byte
-	// TokenLifetime bounds the age of a connection. Zero means that it may live
-	// for ever.
+	// TokenLifetime bounds the age of a connection, which then ends: OnDisconnect is
+	// told parley.ErrExpired. Zero means that it may live for ever.
 	TokenLifetime time.Duration
 
 	// KeepAlive is the time without a message after which a stream gets a sign
@@ -113,8 +113,9 @@ type Options struct {
 	Redirect func(r *http.Request) (url, accessToken string, err error)
 	// Authorize tells by an error that who makes the request may not have that
 	// hub, which is named as it was mounted. It is asked with every request. A
-	// client that is left with no hub is refused: with status 401, or with 403
-	// when it is somebody ([parley.WithUser]). Nil means that all may.
+	// client that is left with no hub is refused, and so is one that may not have a
+	// hub any more at which it is: with status 401, or with 403 when it is somebody
+	// ([parley.WithUser]). Nil means that all may.
 	Authorize func(r *http.Request, hub string) error
 	// OnReconnected runs in the order of the client's calls, for each of its hubs,
 	// when it has come back after it was lost for a while. missed is how many

@@ -15,7 +15,7 @@ func TestAPauseIsNoSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub := newHub()
 		e := Handler(map[string]*parley.Hub{"Chat": hub}, nil).(*endpoint)
-		c := e.newConnection("a client")
+		c := e.newConnection("a client", never)
 		q := newRequest(httptest.NewRequest("GET", "/signalr/connect", nil))
 		q.hubs = e.sorted
 		if no := c.enter(q, false); no != nil {

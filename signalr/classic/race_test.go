@@ -2,6 +2,7 @@ package classic
 
 import (
 	"net/http/httptest"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -46,7 +47,7 @@ func TestWhatComesByTwoWaysAtOnceIsNotTakenForOneAnother(t *testing.T) {
 	heard := make(chan string, 2)
 	hub.Handle("say", parley.Func(func(text string) { heard <- text }))
 	e := Handler(map[string]*parley.Hub{"Chat": hub}, nil).(*endpoint)
-	c := e.newConnection("a client")
+	c := e.newConnection("a client", never)
 	q := newRequest(httptest.NewRequest("GET", "/signalr/connect", nil))
 	q.hubs = e.sorted
 	if err := c.enter(q, false); err != nil {
@@ -85,4 +86,67 @@ func TestWhatComesByTwoWaysAtOnceIsNotTakenForOneAnother(t *testing.T) {
 		}
 	}
 	c.finish(nil)
+}
+
+// ending is a pipe that counts how often it was told to end.
+type ending struct {
+	lending
+	closes atomic.Int64
+}
+
+func (p *ending) Close(int, string) { p.closes.Add(1) }
+
+// A client that comes back in the very moment in which it is given up has a connection,
+// or is sent away; it is not left with a stream of nobody.
+func TestAReturnInTheMomentOfTheEnd(t *testing.T) {
+	hub := newHub()
+	defer hub.Shutdown(t.Context())
+	e := Handler(map[string]*parley.Hub{"Chat": hub}, nil).(*endpoint)
+	for range 5000 {
+		c := e.newConnection("a client", never)
+		q := newRequest(httptest.NewRequest("GET", "/signalr/connect", nil))
+		q.hubs = e.sorted
+		if no := c.enter(q, false); no != nil {
+			t.Fatal(no)
+		}
+		<-c.start()
+		c.since = -time.Hour
+		pipe := &ending{}
+		l := &leg{connection: c, pipe: pipe, kind: WebSockets}
+		var both sync.WaitGroup
+		attached := false
+		both.Go(c.tick)
+		both.Go(func() { _, attached, _ = c.attach(l, "") })
+		both.Wait()
+		c.mu.Lock()
+		ended := c.phase == over
+		c.mu.Unlock()
+		if ended && attached && pipe.closes.Load()+pipe.cuts.Load() == 0 {
+			t.Fatal("the connection is over, and its stream goes on")
+		}
+		c.finish(nil)
+	}
+}
+
+// A hub that is shut down in the moment in which a client first calls it finds the
+// client's presence as it is to be.
+func TestAVisitDuringTheShutdown(t *testing.T) {
+	for range 500 {
+		chat, other := newHub(), newHub()
+		e := Handler(map[string]*parley.Hub{"Chat": chat, "Other": other}, nil).(*endpoint)
+		q := newRequest(httptest.NewRequest("GET", "/signalr/connect", nil))
+		q.id, q.until, q.hubs = "a client", never, []*served{e.hubs["chat"]}
+		c, _, _ := e.claim(q)
+		if no := c.enter(q, false); no != nil {
+			t.Fatal(no)
+		}
+		<-c.start()
+		var both sync.WaitGroup
+		both.Go(func() { c.hear([]byte(`{"H":"other","M":"m","A":[],"I":1}`), nil) })
+		both.Go(func() { other.Shutdown(t.Context()) })
+		both.Wait()
+		if err := chat.Shutdown(t.Context()); err != nil || e.table.len() != 0 {
+			t.Fatalf("%v, %d connections are left", err, e.table.len())
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/parley-go/parley"
 )
@@ -14,11 +15,12 @@ import (
 type request struct {
 	*http.Request
 	query url.Values
-	form  url.Values // of the body; nil before it is read
-	verb  string     // the last segment of the path, in lower case
-	kind  Transports // 0: unknown
-	id    string     // of the connection, from its token
-	hubs  []*served  // that it asks for, and may have
+	form  url.Values    // of the body; nil before it is read
+	verb  string        // the last segment of the path, in lower case
+	kind  Transports    // 0: unknown
+	id    string        // of the connection, from its token
+	until time.Duration // when that ends, on the endpoint's clock
+	hubs  []*served     // that it asks for, and may have
 }
 
 func newRequest(r *http.Request) *request {

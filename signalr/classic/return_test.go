@@ -365,6 +365,32 @@ func TestFallback(t *testing.T) {
 	})
 }
 
+// TestFallbackAfterTheStart: a stream may be given up so late that the server has
+// started without being asked; what OnConnect has sent by it is not lost.
+func TestFallbackAfterTheStart(t *testing.T) {
+	serve(t, nil, func(w *world) {
+		w.chat().OnConnect(func(ctx context.Context, c *parley.Conn) error { return c.Send(ctx, "hello") })
+		c := w.negotiated("webSockets", chatData)
+		stale := c.open("connect")
+		go func() { // a proxy that keeps what it reads; ends with the stream
+			for {
+				if _, err := stale.socket.Read(w.t.Context()); err != nil {
+					return
+				}
+			}
+		}()
+		pass(w.endpoint.o.TransportConnectTimeout + time.Second)
+		c.transport = "serverSentEvents"
+		s := c.open("connect")
+		s.want(`{"S":1,"M":[{"H":"ChatHub","M":"hello","A":[]}]}`)
+		c.start()
+		s.cut()
+		s = c.open("connect") // it has heard that, and goes on from now
+		s.want(`{"S":1,"M":[]}`)
+		s.abort()
+	})
+}
+
 // TestConnectOnceMore: some clients come back by /connect, without a cursor. They go on
 // from now, and may ask for the start again.
 func TestConnectOnceMore(t *testing.T) {
@@ -388,7 +414,7 @@ func TestConnectOnceMore(t *testing.T) {
 }
 
 // TestAnswersOfAnEarlierSocket: clients count their calls anew on each WebSocket, so an
-// answer is for the one by which its call came.
+// answer is for the one by which its call came, and so is what tells of its progress.
 func TestAnswersOfAnEarlierSocket(t *testing.T) {
 	serve(t, nil, func(w *world) {
 		release := make(chan struct{})
@@ -396,7 +422,7 @@ func TestAnswersOfAnEarlierSocket(t *testing.T) {
 			if text == "first" {
 				<-release
 			}
-			return text, nil
+			return text, parley.Progress(ctx, text)
 		}))
 		c := w.negotiated("webSockets", chatData)
 		s := c.connected()
@@ -407,7 +433,11 @@ func TestAnswersOfAnEarlierSocket(t *testing.T) {
 		s.say(`{"H":"ChatHub","M":"Wait","A":["second"],"I":0}`)
 		synctest.Wait()
 		close(release)
-		s.want(`{"R":"second","I":"0"}`)
+		s.want(`{"M":[{"I":"P|0","P":{"I":"0","D":"second"}}]}`, `{"R":"second","I":"0"}`)
+		s.cut()
+		w.say("1")
+		s = c.open("reconnect") // progress is not for the next one either
+		s.want(`{"M":[{"H":"ChatHub","M":"said","A":["1"]}]}`)
 		s.abort()
 	})
 }

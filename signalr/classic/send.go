@@ -64,7 +64,7 @@ func (e *endpoint) take(w http.ResponseWriter, q *request) *refused {
 	if len(data) > e.o.MaxMessageBytes {
 		return tooLong
 	}
-	c, f, no := e.table.claim(q.id, func() *connection { return e.newConnection(q.id) })
+	c, f, no := e.claim(q)
 	if no != nil || f != nil { // in which case it has crossed the end
 		return no
 	}
@@ -125,7 +125,7 @@ func (c *connection) deliver() {
 
 // start answers /start: when OnConnect has agreed.
 func (e *endpoint) start(w http.ResponseWriter, q *request) {
-	c, f, no := e.table.claim(q.id, func() *connection { return e.newConnection(q.id) })
+	c, f, no := e.claim(q)
 	if c != nil {
 		no = c.enter(q, false)
 	}
@@ -142,6 +142,7 @@ func (e *endpoint) start(w http.ResponseWriter, q *request) {
 // begin starts the connection. It is false when that has failed, or the client has
 // gone; then it has answered.
 func (c *connection) begin(w http.ResponseWriter, q *request) bool {
+	c.asked.Store(true)
 	c.wait(1)
 	defer c.wait(-1)
 	settled := c.start()

@@ -19,7 +19,7 @@ func (e *endpoint) open(w http.ResponseWriter, q *request) {
 		no.answer(w)
 		return
 	}
-	c, f, no := e.table.claim(q.id, func() *connection { return e.newConnection(q.id) })
+	c, f, no := e.claim(q)
 	switch {
 	case no != nil:
 		no.answer(w)

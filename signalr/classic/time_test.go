@@ -250,3 +250,33 @@ func TestAbortDuringTheStart(t *testing.T) {
 		}
 	})
 }
+
+// TestAge: a connection becomes no older than its token, even if its client makes no
+// request that would be refused. It is told so, as it could not come back.
+func TestAge(t *testing.T) {
+	for _, kind := range kinds {
+		var j journal
+		serve(t, &Options{TokenLifetime: 24 * time.Second}, func(w *world) {
+			j.watch(w.chat())
+			j.watch(w.hubs["Other"])
+			c := w.negotiated(kind, `[{"name":"chathub"},{"name":"other"}]`)
+			pass(5 * time.Second)
+			s := c.connected()
+			s.want(`{}`)
+			if got := j.take(); got != "connected false []; connected false []" {
+				t.Errorf("%s: got %s", kind, got)
+			}
+			w.say("1") // what is kept has a time of its own
+			s.want(`{"M":[{"H":"ChatHub","M":"said","A":["1"]}]}`)
+			began := time.Now()
+			s.want(`{"E":"The connection has reached its age limit.","M":[]}`)
+			if waited := time.Since(began); waited < 8*time.Second || waited > 10*time.Second {
+				t.Errorf("%s: it ended after %v", kind, waited)
+			}
+			s.wantEnd(1000)
+			if got, want := j.take(), "disconnected "+parley.ErrExpired.Error(); got != want+"; "+want {
+				t.Errorf("%s: got %s", kind, got)
+			}
+		})
+	}
+}

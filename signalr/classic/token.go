@@ -52,25 +52,27 @@ func (k *keyring) connection(id, user string) string {
 	return k.seal(forConnection, "", appendText(appendText(plain, id), user))
 }
 
-// open reads a connection's token. It is not ok when this ring has not sealed it,
-// or too long ago.
-func (k *keyring) open(token string) (id, user string, ok bool) {
+// open reads a connection's token, which ends at a time unless that is zero. It is not
+// ok when this ring has not sealed it, or too long ago.
+func (k *keyring) open(token string) (id, user string, until time.Time, ok bool) {
 	if len(token) > maxToken {
-		return "", "", false
+		return "", "", until, false
 	}
 	plain, ok := k.unseal(forConnection, "", token)
 	if !ok || len(plain) < 8 {
-		return "", "", false
+		return "", "", until, false
 	}
-	issued := time.Unix(int64(binary.BigEndian.Uint64(plain)), 0)
-	if k.lifetime > 0 && time.Since(issued) > k.lifetime {
-		return "", "", false
+	if k.lifetime > 0 {
+		until = time.Unix(int64(binary.BigEndian.Uint64(plain)), 0).Add(k.lifetime)
+		if !time.Now().Before(until) {
+			return "", "", until, false
+		}
 	}
 	list, ok := texts(plain[8:])
 	if !ok || len(list) != 2 || list[0] == "" {
-		return "", "", false
+		return "", "", until, false
 	}
-	return list[0], list[1], true
+	return list[0], list[1], until, true
 }
 
 // groups seals the groups of a connection, each as "Hub.group".

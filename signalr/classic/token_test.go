@@ -20,7 +20,7 @@ func TestConnectionToken(t *testing.T) {
 		if user != "" && strings.Contains(token, user) {
 			t.Errorf("%q shows the user", token)
 		}
-		if id, got, ok := k.open(token); id != connectionID || got != user || !ok {
+		if id, got, _, ok := k.open(token); id != connectionID || got != user || !ok {
 			t.Errorf("user %.20q: got %q %q %t", user, id, got, ok)
 		}
 	}
@@ -32,15 +32,15 @@ func TestConnectionToken(t *testing.T) {
 func TestTokenOfAnotherKey(t *testing.T) {
 	key := []byte("a key that two processes share")
 	token := newKeyring(key, 0).connection(connectionID, "ann")
-	if _, _, ok := newKeyring(slices.Clone(key), 0).open(token); !ok {
+	if _, _, _, ok := newKeyring(slices.Clone(key), 0).open(token); !ok {
 		t.Error("the token did not survive a restart with the same key")
 	}
 	for name, other := range map[string]*keyring{"another": newKeyring([]byte("x"), 0), "a random": newKeyring(nil, 0)} {
-		if _, _, ok := other.open(token); ok {
+		if _, _, _, ok := other.open(token); ok {
 			t.Errorf("%s key opened it", name)
 		}
 	}
-	if _, _, ok := newKeyring(nil, 0).open(newKeyring([]byte{}, 0).connection(connectionID, "ann")); ok {
+	if _, _, _, ok := newKeyring(nil, 0).open(newKeyring([]byte{}, 0).connection(connectionID, "ann")); ok {
 		t.Error("two rings without a key share one")
 	}
 }
@@ -52,7 +52,7 @@ func TestForgedTokens(t *testing.T) {
 	for i := range token {
 		for _, c := range "A_b9" {
 			forged := token[:i] + string(c) + token[i+1:]
-			if _, _, ok := k.open(forged); ok && forged != token {
+			if _, _, _, ok := k.open(forged); ok && forged != token {
 				t.Fatalf("%q was opened in place of %q", forged, token)
 			}
 		}
@@ -61,7 +61,7 @@ func TestForgedTokens(t *testing.T) {
 		"", " ", "A", "wrong", token + "A", token + "=", token[1:], token[:len(token)-1], token + token, "\x00" + token, token + "\n",
 		strings.Repeat("A", 30), strings.Repeat("A", maxToken), strings.Repeat("A", 10*maxToken), k.groups(connectionID, []string{connectionID, "ann"}),
 	} {
-		if _, _, ok := k.open(forged); ok {
+		if _, _, _, ok := k.open(forged); ok {
 			t.Errorf("%.60q was opened", forged)
 		}
 		if groups := k.openGroups(forged, connectionID); groups != nil && len(groups) != 2 {
@@ -97,7 +97,7 @@ func TestTokenExpires(t *testing.T) {
 			k := newKeyring(nil, lifetime)
 			token := k.connection(connectionID, "ann")
 			time.Sleep(2 * time.Hour)
-			if _, _, ok := k.open(token); ok != want {
+			if _, _, _, ok := k.open(token); ok != want {
 				t.Errorf("lifetime %v, after two hours: got %t, want %t", lifetime, ok, want)
 			}
 		}
@@ -111,7 +111,7 @@ func FuzzToken(f *testing.F) {
 	f.Add(k.connection("id", "user"), "id")
 	f.Add(k.groups("id", []string{"a", "b"}), "id")
 	f.Fuzz(func(t *testing.T, token, id string) {
-		if _, _, ok := newKeyring([]byte("other"), 0).open(token); ok {
+		if _, _, _, ok := newKeyring([]byte("other"), 0).open(token); ok {
 			t.Error("opened")
 		}
 		if newKeyring([]byte("other"), 0).openGroups(token, id) != nil {
