@@ -78,7 +78,7 @@ describe('node-signalr', { concurrency: 4 }, () => {
     const gone = ann.heard('gone')
     await ann.call('watch')
     ben.end()
-    await gone.has('end', ([id]) => id === ben.connection.id, 10_000)
+    await gone.has('end', ([id]) => id === ben.connection.id, 20_000)
   })
 
   test('who is not let in learns it', { timeout: 60_000 }, async t => {
@@ -150,7 +150,7 @@ describe('signalr-client', { concurrency: 4 }, () => {
     await ann.ask('watch')
     const { id } = ben.connection
     ben.end()
-    await gone.has('end', ([who]) => who === id, 10_000)
+    await gone.has('end', ([who]) => who === id, 20_000)
   })
 })
 

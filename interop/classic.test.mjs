@@ -14,7 +14,10 @@ const abroad = 'http://pages.example'
 
 const host = new Host()
 let server
-before(async () => { server = await startTestserver({ args: ['--origin', abroad] }) })
+before(async () => {
+  server = await startTestserver({ args: ['--origin', abroad] })
+  for (const cell of cells()) await pagesOf(cell) // now: while jsdom opens a page, which takes long, no client hears or says anything
+})
 
 const pages = new Map() // cell → the promise of its two pages
 

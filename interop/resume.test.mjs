@@ -32,7 +32,7 @@ class Line {
   async open(path = '/signalr/stateful', { protocol, bufferSize, reconnect = true } = {}) {
     await this.cutter.start(server.port)
     const builder = new signalR.HubConnectionBuilder()
-      .withUrl(this.cutter.url + path)
+      .withUrl(this.cutter.url + path, { transport: signalR.HttpTransportType.WebSockets }) // the client takes others for stateful, too, and falls silent
       .withStatefulReconnect({ bufferSize: bufferSize ?? 100_000 })
       .configureLogging(signalR.LogLevel.None)
     if (reconnect) builder.withAutomaticReconnect([0, 0, 0])
@@ -74,12 +74,26 @@ async function withLine(options, body) {
   }
 }
 
-/** rain lets a client without a proxy send n numbers to a group. */
-async function rain(group, n, padding = '') {
+/** direct is a client without a proxy. */
+async function direct() {
   const c = new signalR.HubConnectionBuilder().withUrl(server.url + '/signalr').configureLogging(signalR.LogLevel.None).build()
   c.on('welcome', () => {})
-  await c.start()
-  await c.invoke('rain', group, n, padding)
+  await within('start', c.start())
+  return c
+}
+
+/** rain lets such a client send n numbers to a group. */
+async function rain(group, n, padding = '') {
+  const c = await direct()
+  await within('end of the rain', c.invoke('rain', group, n, padding), 120_000)
+  await c.stop()
+}
+
+/** forgotten resolves when the hub has given up a client. */
+async function forgotten(id) {
+  const c = await direct()
+  const gone = async () => { while (await c.invoke('there', id)) await new Promise(resolve => setTimeout(resolve, 50)) }
+  await within('end of the session', gone())
   await c.stop()
 }
 
@@ -125,7 +139,7 @@ describe('stateful reconnect', { concurrency: 2 }, () => {
     line.wantUnnoticed(3)
   }))
 
-  test('what is sent to a client that is away waits for it', () => withLine({ seed }, async line => {
+  test('what is sent to a client that is away waits for it', { timeout: 60_000 }, () => withLine({ seed }, async line => {
     const c = await line.open()
     await c.invoke('join', 'away')
     line.cutter.hold()
@@ -137,11 +151,11 @@ describe('stateful reconnect', { concurrency: 2 }, () => {
     line.wantUnnoticed(1)
   }))
 
-  test('a client that is away for too long comes back as another one', () => withLine({ seed }, async line => {
+  test('a client that is away for too long comes back as another one', { timeout: 120_000 }, () => withLine({ seed }, async line => {
     await line.open('/signalr/stateful/brief')
     line.cutter.hold()
     line.cutter.cutAll()
-    await new Promise(resolve => setTimeout(resolve, 1000)) // of 300 ms it is granted
+    await forgotten(line.id)
     line.cutter.release()
     await line.closed.counts(1)
     await within('another connection', line.again)
@@ -149,7 +163,7 @@ describe('stateful reconnect', { concurrency: 2 }, () => {
     assert.equal(await line.connection.invoke('add', 1, 2), 3)
   }))
 
-  test('a client whose messages pass all limits is told', () => withLine({ seed }, async line => {
+  test('a client whose messages pass all limits is told', { timeout: 120_000 }, () => withLine({ seed }, async line => {
     const c = await line.open('/signalr/stateful/brief', { reconnect: false })
     await c.invoke('join', 'flood')
     line.cutter.deaf = true // its Acks come to nothing

@@ -2,6 +2,7 @@
 
 import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -32,18 +33,18 @@ function build(name, dir) {
 }
 
 /** startDemo starts `parley demo` on a free port of 127.0.0.1. */
-export async function startDemo({ listen = '127.0.0.1:0', args = [] } = {}) {
+export async function startDemo({ listen, args = [] } = {}) {
   // The npm folder is found from the repository's root.
-  return start(await build('parley', 'cmd/parley'), ['demo', '--listen', listen, ...args], /^parley demo: (http:\/\/\S+)$/)
+  return start(await build('parley', 'cmd/parley'), ['demo', '--listen', listen ?? await lasting(), ...args], /^parley demo: (http:\/\/\S+)$/)
 }
 
 /** startTestserver starts interop/testserver on a free port of 127.0.0.1; with REFERENCE=1 its twin on npm's socket.io. */
-export async function startTestserver({ listen = '127.0.0.1:0', args = [] } = {}) {
+export async function startTestserver({ listen, args = [] } = {}) {
   const says = /^testserver: (http:\/\/\S+)$/
   if (process.env.REFERENCE === '1') {
-    return start(process.execPath, [join(root, 'interop/socketio/reference.mjs'), '--listen', listen, ...args], says)
+    return start(process.execPath, [join(root, 'interop/socketio/reference.mjs'), '--listen', listen ?? await lasting(), ...args], says)
   }
-  return start(await build('testserver', 'interop/testserver'), ['--listen', listen, ...args], says)
+  return start(await build('testserver', 'interop/testserver'), ['--listen', listen ?? await lasting(), ...args], says)
 }
 
 /** startMigration starts examples/migration on a free port of 127.0.0.1. Its url is that of the hub. */
@@ -60,15 +61,30 @@ export async function startChat({ original = false } = {}) {
 }
 
 /** startWebtransport starts socketio/webtransport's own server, by TCP and QUIC. It tells the hash of its certificate. */
-export async function startWebtransport({ listen = '127.0.0.1:0', args = [] } = {}) {
+export async function startWebtransport({ listen, args = [] } = {}) {
   const binary = await build('webtransport', 'socketio/webtransport/internal/testserver')
-  return start(binary, ['--listen', listen, ...args], /^testserver: (https:\/\/\S+) (?<certificate>\S+)$/)
+  return start(binary, ['--listen', listen ?? await lasting(), ...args], /^testserver: (https:\/\/\S+) (?<certificate>\S+)$/)
 }
 
 /** startReference starts the twin of testserver on npm's socket.io. */
-export async function startReference({ listen = '127.0.0.1:0', args = [] } = {}) {
+export async function startReference({ listen, args = [] } = {}) {
   const twin = fileURLToPath(new URL('socketio/twin.mjs', import.meta.url))
-  return start(process.execPath, [twin, '--listen', listen, ...args], /^testserver: (http:\/\/\S+)$/)
+  return start(process.execPath, [twin, '--listen', listen ?? await lasting(), ...args], /^testserver: (http:\/\/\S+)$/)
+}
+
+const [lowest, highest] = [10_100, 32_000] // below the ports that systems give out, above the last that is bad for fetch
+let last = lowest + Math.floor(Math.random() * (highest - lowest))
+
+/** lasting is a free address at which a server can be started again: the system gives its port to nobody else meanwhile. */
+async function lasting() {
+  for (;;) {
+    last = last < highest ? last + 1 : lowest
+    const probe = createServer()
+    const free = await new Promise(resolve => probe.once('error', () => resolve(false)).listen(last, '127.0.0.1', () => resolve(true)))
+    if (!free) continue
+    await new Promise(resolve => probe.close(resolve))
+    return `127.0.0.1:${last}`
+  }
 }
 
 async function start(binary, args, announcement) {

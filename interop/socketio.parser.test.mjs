@@ -45,7 +45,7 @@ function told(socket, name) {
   return inbox
 }
 
-const call = (socket, name, ...args) => socket.timeout(10_000).emitWithAck(name, ...args)
+const call = (socket, name, ...args) => socket.timeout(30_000).emitWithAck(name, ...args)
 
 const bytes = (n, first = 0) => Buffer.from(Array.from({ length: n }, (_, i) => (first + i) & 255))
 

@@ -41,7 +41,7 @@ function told(socket, name) {
   return inbox
 }
 
-const call = (socket, name, ...args) => socket.timeout(10_000).emitWithAck(name, ...args)
+const call = (socket, name, ...args) => socket.timeout(30_000).emitWithAck(name, ...args)
 
 for (const [how, options] of Object.entries(transports)) {
   test(`failures arrive in the ack ${how}`, async t => {

@@ -9,7 +9,7 @@ export const ends = [
       await w.call(ann, 'watch')
       const id = ben.id
       ben.stop()
-      await gone.has(`end of ${id}`, ([who]) => who === id, 10_000)
+      await gone.has(`end of ${id}`, ([who]) => who === id, 20_000)
       w.equal(ben.states.items, ['connecting', 'connected', 'disconnected'], 'states')
       const err = await w.fails(w.call(ann, 'toOne', id, 'anybody?'), `Nobody is ${id}.`)
       w.equal(err.source, 'HubException', 'kind')
@@ -25,7 +25,7 @@ export const ends = [
       const page = await w.page()
       const { id } = await w.connect({ page })
       page.window.dispatchEvent(new page.window.Event('unload'))
-      await gone.has(`end of ${id}`, ([who]) => who === id, 10_000)
+      await gone.has(`end of ${id}`, ([who]) => who === id, 20_000)
     },
   },
   {

@@ -36,7 +36,7 @@ export const redirects = [
       await w.pong(c)
       const { id } = c
       c.stop()
-      await gone.has(`end of ${id}`, ([who]) => who === id, 10_000)
+      await gone.has(`end of ${id}`, ([who]) => who === id, 20_000)
     },
   },
   {

@@ -91,15 +91,15 @@ export const ends = [
     async run(w) {
       let pings = 0
       let enough
-      const twelve = new Promise(resolve => { enough = resolve })
+      const many = new Promise(resolve => { enough = resolve })
       const logger = {
         log(_, text) { // a ping is 11 characters of JSON or 3 bytes of MessagePack
-          if (/data received\. (String data of length 11|Binary data of length 3)\b/.test(text) && ++pings === 12) enough()
+          if (/data received\. (String data of length 11|Binary data of length 3)\b/.test(text) && ++pings === 24) enough()
         },
       }
       const c = w.builder({ path: '/signalr/quick', logger }).withKeepAliveInterval(100).withServerTimeout(5000).build()
       await w.start(c)
-      await w.within('12 pings', twelve) // longer than the server's patience with a silent client
+      await w.within('24 pings', many) // longer than the server's patience with a silent client, 2 s
       w.equal(c.state, 'Connected', 'state')
       w.equal(await c.invoke('echo', 'still here'), 'still here', 'echo')
     },
@@ -123,8 +123,9 @@ export const ends = [
     name: 'a server that falls silent is given up',
     transports: ['WebSockets', 'ServerSentEvents'],
     async run(w) {
-      const c = w.builder({ path: '/signalr/mute' }).withServerTimeout(300).build()
-      await w.start(c)
+      const c = await w.connect({ path: '/signalr/mute' })
+      c.serverTimeoutInMilliseconds = 300 // from the next message on: the handshake may take its time
+      await c.invoke('nothing')
       w.says(await w.lost(c), 'Server timeout elapsed without receiving a message from the server.')
     },
   },

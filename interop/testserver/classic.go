@@ -43,7 +43,7 @@ func mountClassic(mux *http.ServeMux, limits parley.Limits, origin, key string, 
 	mux.Handle("/classic/guarded/", identify(authorize(classic.Handler(c.hubs, c.options(classic.Options{})))))
 	for _, transport := range []string{"webSockets", "serverSentEvents"} {
 		path := "/classic/deaf/" + transport + "/"
-		o := c.options(classic.Options{TransportConnectTimeout: 3 * time.Second})
+		o := c.options(classic.Options{TransportConnectTimeout: 6 * time.Second})
 		mux.Handle(path, deaf(transport, classic.Handler(c.hubs, o)))
 	}
 	mux.HandleFunc("/classic/moved/slash/negotiate", moveToSlash)
@@ -73,6 +73,9 @@ func (c *court) endpoints() map[string]classic.Options {
 // options are o, and what all endpoints have.
 func (c *court) options(o classic.Options) *classic.Options {
 	o.Key = c.key
+	if o.TransportConnectTimeout == 0 {
+		o.TransportConnectTimeout = 20 * time.Second // no client falls back because the machine is slow
+	}
 	if c.origin != "" {
 		o.Origins = []string{c.origin}
 	}

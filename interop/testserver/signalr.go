@@ -28,7 +28,7 @@ func (s *site) endpoints() []endpoint {
 		{path: "/signalr/without-websockets", hub: s.hub, options: signalr.Options{Transports: signalr.ServerSentEvents | signalr.LongPolling}},
 		{path: "/signalr/polling", hub: s.hub, options: signalr.Options{Transports: signalr.LongPolling}},
 		{path: "/signalr/quick", hub: s.hub, options: signalr.Options{
-			KeepAlive: short / 3, ClientTimeout: 3 * short, PollTimeout: short / 3,
+			KeepAlive: short / 3, ClientTimeout: 2 * time.Second, PollTimeout: short / 3,
 		}},
 		{path: "/signalr/hasty", hub: s.hub, options: signalr.Options{HandshakeTimeout: short}},
 		{path: "/signalr/impatient", hub: s.hub, options: signalr.Options{PollTimeout: time.Millisecond}},
@@ -36,7 +36,7 @@ func (s *site) endpoints() []endpoint {
 		{path: "/signalr/mute", hub: s.hub, options: signalr.Options{KeepAlive: -1}},
 		{path: "/signalr/stateful", hub: s.hub, options: signalr.Options{AllowStatefulReconnect: true}},
 		{path: "/signalr/stateful/brief", hub: s.hub, options: signalr.Options{
-			AllowStatefulReconnect: true, DetailedErrors: true, DisconnectTimeout: short, StatefulReconnectBuffer: 2000,
+			AllowStatefulReconnect: true, DetailedErrors: true, DisconnectTimeout: 10 * short, StatefulReconnectBuffer: 2000,
 		}},
 		{path: "/signalr/guarded", hub: s.hub, around: authorize},
 		{path: "/signalr/moved", hub: s.hub, options: signalr.Options{Redirect: redirect}},
@@ -95,6 +95,6 @@ func refuse(*http.Request) (to, accessToken string, err error) {
 // expire lets everybody in for a moment.
 func expire(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(parley.WithExpiry(r.Context(), time.Now().Add(time.Second))))
+		next.ServeHTTP(w, r.WithContext(parley.WithExpiry(r.Context(), time.Now().Add(2*time.Second))))
 	})
 }

@@ -58,6 +58,7 @@ func addVisitors(hub *parley.Hub) {
 		}
 		return one.Send(ctx, "heard", text)
 	}))
+	hub.Handle("there", parley.Func(func(c *parley.Conn, id string) bool { return c.Hub().Conn(id) != nil }))
 	hub.Handle("secret", parley.Func(func() string { return "42" }))
 	hub.Use(guard)
 }
