@@ -78,12 +78,12 @@ let last = lowest + Math.floor(Math.random() * (highest - lowest))
 /** lasting is a free address at which a server can be started again: the system gives its port to nobody else meanwhile. */
 async function lasting() {
   for (;;) {
-    last = last < highest ? last + 1 : lowest
+    const port = last = last < highest ? last + 1 : lowest
     const probe = createServer()
-    const free = await new Promise(resolve => probe.once('error', () => resolve(false)).listen(last, '127.0.0.1', () => resolve(true)))
+    const free = await new Promise(resolve => probe.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)))
     if (!free) continue
     await new Promise(resolve => probe.close(resolve))
-    return `127.0.0.1:${last}`
+    return `127.0.0.1:${port}`
   }
 }
 
