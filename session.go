@@ -588,8 +588,11 @@ func (s *Session) call(ctx context.Context, name string, args []any) (wire.Args,
 	}
 }
 
-// begin sends a call that wants an answer.
+// begin sends a call that wants an answer, unless ctx has ended: then nobody waits for it.
 func (s *Session) begin(ctx context.Context, kind wire.Kind, name string, args []any) (*waiter, error) {
+	if ctx.Err() != nil {
+		return nil, callEnded(ctx)
+	}
 	args, uploads := s.uploads(args)
 	values, err := s.codec().Marshal(args...)
 	if err != nil {

@@ -49,6 +49,38 @@ func TestAskingAfterTheCallHasEnded(t *testing.T) {
 	})
 }
 
+// With a ctx that has ended nobody is asked, so that there is one outcome, however soon
+// an answer would be there.
+func TestNobodyIsAskedWithACtxThatHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := newRoom(t, nil)
+		cl := parleytest.Dial(t, hub, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		synctest.Wait()
+		before := hub.Stats()
+		_, together := hub.Audience().Call(ctx, "tally")
+		var streamed error
+		for _, err := range cl.Stream(ctx, "numbers") {
+			streamed = err
+		}
+		for way, err := range map[string]error{
+			"Conn.Call":     hub.Audience().Conns()[0].Call(ctx, "tally", nil),
+			"Audience.Call": together,
+			"Client.Call":   cl.Call(ctx, "tally", nil),
+			"Client.Stream": streamed,
+		} {
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: got %v", way, err)
+			}
+		}
+		synctest.Wait()
+		if after := hub.Stats(); after.Sent != before.Sent || after.Received != before.Received {
+			t.Errorf("got %+v, before that %+v", after, before)
+		}
+	})
+}
+
 // Whoever waits for a handler that ends its goroutine, as t.FailNow does, is
 // told that there is no answer.
 func TestAHandlerThatEndsItsGoroutineHasFailed(t *testing.T) {

@@ -117,6 +117,9 @@ func (h *Hub) survey(ctx context.Context, a *Audience, name string, values []any
 	}
 	ctx, cancel := h.bounded(ctx)
 	defer cancel()
+	if ctx.Err() != nil {
+		return nil, callEnded(ctx)
+	}
 	members, order := h.index.members(a)
 	q := &question{answered: make(chan *asked, len(members))}
 	defer q.end()
