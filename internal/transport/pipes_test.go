@@ -33,8 +33,8 @@ func TestWebSocketIsAPipe(t *testing.T) {
 				t.Errorf("WebSocket: %v", err)
 				return
 			}
-			made <- pipe
 			pipe.Start(r)
+			made <- pipe
 		})
 		c, err := websocket.Dial(t.Context(), url, nil)
 		if err != nil {

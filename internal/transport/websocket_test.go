@@ -31,8 +31,8 @@ func openWebSocket(t *testing.T, b *box, o *Options) (*WebSocket, *websocket.Con
 			t.Errorf("WebSocket: %v", err)
 			return
 		}
-		made <- pipe
 		pipe.Start(b)
+		made <- pipe
 	}))
 	c, err := websocket.Dial(t.Context(), "ws://memory/", &websocket.DialOptions{NetDial: m.Dial})
 	if err != nil {
@@ -177,8 +177,8 @@ func TestPingIsHeard(t *testing.T) {
 		made := make(chan *WebSocket, 1)
 		m := newMemory(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if pipe, err := NewAcceptor(new(Options)).WebSocket(w, r); err == nil {
-				made <- pipe
 				pipe.Start(heard)
+				made <- pipe
 			}
 		}))
 		c, err := websocket.Dial(t.Context(), "ws://memory/", &websocket.DialOptions{NetDial: m.Dial})
