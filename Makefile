@@ -43,7 +43,8 @@ test-go: ## Run the Go tests of every module under the race detector
 	go test -race work
 
 test-node: $(CLIENTS) ## Run the unmodified clients in Node against a demo server, and Go's against npm's
-	cd interop && node --test *.test.mjs && go test -race ./goclient
+	@scripts/interop interop/*.test.mjs
+	cd interop && go test -race ./goclient
 
 test-browser: $(CLIENTS) ## Drive the demo's pages in Chromium (CHROMIUM=path for another one)
 	@scripts/browser

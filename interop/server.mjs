@@ -1,7 +1,7 @@
 // Starts the programs under test: the demo, the small server in testserver, the examples of what was moved here.
 
 import { execFile, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,23 +13,31 @@ import { resolvers, within } from './wait.mjs'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
-const folder = mkdtempSync(join(tmpdir(), 'parley-interop-'))
+const shared = process.env.PROGRAMS // a folder of binaries that all test files of a run have
+const folder = shared ?? mkdtempSync(join(tmpdir(), 'parley-interop-'))
 const running = new Set()
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
-  rmSync(folder, { recursive: true, force: true })
+  if (!shared) rmSync(folder, { recursive: true, force: true })
 })
 
 const built = new Map() // name → promise of the binary's path
 
-/** build compiles a program once per test file; with RACE=1 under the race detector. */
+/** build compiles a program once per run, or per test file where the run has no folder for it; with RACE=1 under the race
+    detector. */
 function build(name, dir) {
-  if (!built.has(name)) {
-    const binary = join(folder, name)
-    const args = ['build', '-buildvcs=false', ...(process.env.RACE === '1' ? ['-race'] : []), '-o', binary, '.']
-    built.set(name, promisify(execFile)('go', args, { cwd: join(root, dir) }).then(() => binary))
-  }
+  if (!built.has(name)) built.set(name, binaryOf(name, dir))
   return built.get(name)
+}
+
+async function binaryOf(name, dir) {
+  const race = process.env.RACE === '1'
+  const binary = join(folder, race ? `${name}-race` : name)
+  if (existsSync(binary)) return binary
+  const own = `${binary}-${process.pid}` // another file may be building it, too
+  await promisify(execFile)('go', ['build', '-buildvcs=false', ...(race ? ['-race'] : []), '-o', own, '.'], { cwd: join(root, dir) })
+  renameSync(own, binary)
+  return binary
 }
 
 /** startDemo starts `parley demo` on a free port of 127.0.0.1. */
