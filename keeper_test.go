@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,8 +54,13 @@ func keepingHub(t *testing.T) *Hub {
 // come opens a session of a user.
 func come(t *testing.T, hub *Hub, user string, r *Recover) *Session {
 	t.Helper()
+	return comeBy(t, hub, user, noPipe{}, r)
+}
+
+func comeBy(t *testing.T, hub *Hub, user string, pipe wire.Pipe, r *Recover) *Session {
+	t.Helper()
 	request := httptest.NewRequest("GET", "/", nil)
-	s, err := hub.NewSession(request.WithContext(WithUser(request.Context(), user)), noPipe{}, &SessionOptions{Recover: r})
+	s, err := hub.NewSession(request.WithContext(WithUser(request.Context(), user)), pipe, &SessionOptions{Recover: r})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,6 +121,34 @@ func TestALostConnectionThatLeavesTakesNothingFromTheNext(t *testing.T) {
 }
 
 // A client that comes back over and over may bring another protocol each time.
+// cutting is a pipe that tells when it is cut.
+type cutting struct {
+	noPipe
+	cut func()
+}
+
+func (c cutting) CloseNow() { c.cut() }
+
+func TestAClientThatIsCutWhileItIsRecoveredComesAgain(t *testing.T) {
+	hub := keepingHub(t)
+	var id, offset string
+	var again *Session
+	pipe := cutting{cut: sync.OnceFunc(func() { again = come(t, hub, "ann", &Recover{ID: id, Offset: offset}) })}
+	first := comeBy(t, hub, "ann", pipe, &Recover{})
+	must(t, hub.Send(t.Context(), "one"))
+	id, offset = first.RecoveryID(), strings.TrimPrefix(taken(first), "one@")
+	second := come(t, hub, "ann", &Recover{ID: id, Offset: offset})
+	for i, s := range []*Session{second, again} {
+		if !s.Recovered() || s.RecoveryID() != id || s.ID() != first.ID() {
+			t.Errorf("attempt %d: recovered is %t", i+1, s.Recovered())
+		}
+	}
+	must(t, hub.Client(first.ID()).Send(t.Context(), "two"))
+	if got := taken(again); !strings.HasPrefix(got, "two@") {
+		t.Errorf("the client got %q, want two", got)
+	}
+}
+
 func TestKeptEventsAreWrittenInFewProtocols(t *testing.T) {
 	hub := keepingHub(t)
 	s := come(t, hub, "", &Recover{})

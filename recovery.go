@@ -83,8 +83,9 @@ type keeper struct {
 	o   KeepOptions
 	hub *Hub
 
-	order sync.Mutex // held from an event's position until it is in the queues of all; taken before a session's locks
-	log   replay.Log[*kept]
+	claims sync.Mutex // held while a client takes its place, as one that is cut meanwhile comes again; taken before order
+	order  sync.Mutex // held from an event's position until it is in the queues of all; taken before a session's locks
+	log    replay.Log[*kept]
 
 	mu     sync.Mutex        // taken last
 	places map[string]*place // by their IDs
@@ -132,19 +133,28 @@ type kept struct {
 
 // claim gives s the place that r names, or a new one.
 func (k *keeper) claim(s *Session, r *Recover) {
-	p := &place{keeper: k, id: NewID(), session: s, since: -1}
-	old := k.take(r.ID, s.conn.user)
-	if old != nil {
+	s.place = &place{keeper: k, id: NewID(), session: s, since: -1}
+	if old := k.settle(s.place, r); old != nil {
 		old.session.cutOff() // a loss that was not noticed
-		k.inherit(p, old, r.Offset)
 	}
-	s.place = p
+}
+
+// settle makes p a place, in place of the one that r names, which it returns.
+func (k *keeper) settle(p *place, r *Recover) (old *place) {
+	if r.ID != "" {
+		k.claims.Lock()
+		defer k.claims.Unlock()
+		if old = k.take(r.ID, p.session.conn.user); old != nil {
+			k.inherit(p, old, r.Offset)
+		}
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.places[p.id], k.known[s.id] = p, p
+	k.places[p.id], k.known[p.session.id] = p, p
 	if old != nil {
 		k.removeLocked(old)
 	}
+	return old
 }
 
 // take takes a place that is not given up, and is that of the same user. Its
