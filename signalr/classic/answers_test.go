@@ -208,16 +208,25 @@ func TestJSONP(t *testing.T) {
 	serve(t, &Options{EnableJSONP: true}, func(w *world) {
 		answering(w.chat())
 		w.chat().OnConnect(func(ctx context.Context, c *parley.Conn) error { return c.Send(ctx, "hello", "</script>") })
-		if got := w.do("/signalr/ping?callback=a.b_$1", nil); got.body != `a.b_$1({ "Response": "pong" });` || got.header.Get("Content-Type") != "application/javascript; charset=UTF-8" {
+		here := []string{"Referer", "http://hub/page"}
+		if got := w.do("/signalr/ping?callback=a.b_$1", nil, here...); got.body != `a.b_$1({ "Response": "pong" });` || got.header.Get("Content-Type") != "application/javascript; charset=UTF-8" {
 			t.Errorf("ping: got %s %s", got.body, got.header)
 		}
 		for _, name := range []string{"", "alert(1)//", "a b", "if", "a.new", "1a", "a..b", "a%0Ab", "%3Cscript%3E"} {
-			if got := w.do("/signalr/ping?callback="+name, nil); got.status != 400 {
+			if got := w.do("/signalr/ping?callback="+name, nil, here...); got.status != 400 {
 				t.Errorf("callback %q: got %d %s", name, got.status, got.body)
 			}
 		}
 		if got := w.do("/signalr/negotiate?callback=cb", nil, "Sec-Fetch-Site", "cross-site", "Referer", "http://elsewhere/page"); got.status != 403 {
 			t.Errorf("a page elsewhere: got %d %s", got.status, got.body)
+		}
+		for _, header := range [][]string{nil, {"Referer", ""}, {"Referer", "about:blank"}, {"Referer", "http://elsewhere/page"}, {"Referer", "%"}, {"Sec-Fetch-Site", "cross-site"}} {
+			if got := w.do("/signalr/negotiate?callback=cb", nil, header...); got.status != 403 {
+				t.Errorf("a page that does not say who it is, %q: got %d %s", header, got.status, got.body)
+			}
+		}
+		if got := w.do("/signalr/negotiate?callback=cb", nil, "Sec-Fetch-Site", "same-origin"); got.status != 200 {
+			t.Errorf("a page here that does not say so: got %d %s", got.status, got.body)
 		}
 		if got := w.do("/signalr/negotiate?callback=cb", nil, "Sec-Fetch-Site", "same-origin", "Referer", "http://hub/page"); !strings.HasPrefix(got.body, `cb({"Url":"/signalr",`) || !strings.HasSuffix(got.body, "});") {
 			t.Errorf("a page here: got %d %s", got.status, got.body)
@@ -225,7 +234,7 @@ func TestJSONP(t *testing.T) {
 		c := w.negotiated("longPolling", chatData)
 		get := func(verb string, more ...string) string {
 			more = append(append(c.place(), more...), "callback", "cb")
-			got := w.do(c.path(verb, more...), nil)
+			got := w.do(c.path(verb, more...), nil, here...)
 			if got.status != 200 || got.header.Get("Content-Type") != "application/javascript; charset=UTF-8" {
 				t.Errorf("%s: got %d %s %s", verb, got.status, got.body, got.header)
 			}

@@ -216,6 +216,7 @@ func TestPersistentConnectionOverHTTP(t *testing.T) {
 // TestJSONP: a conversation in scripts.
 func TestJSONP(t *testing.T) {
 	p := newPage(t, serve(t, newRoom().hubs(), &classic.Options{EnableJSONP: true}), "longPolling", "chathub")
+	p.as("Referer", p.base)
 	p.negotiate()
 	script := func(verb string, more url.Values) string {
 		t.Helper()

@@ -125,16 +125,21 @@ func appendCallback(dst []byte, callback string, json []byte) []byte {
 }
 
 // scripted is the request, with the origin of the page that made it by a script
-// element: browsers name that in the Referer alone. Only JSONP is made so.
+// element: browsers name that in the Referer alone, and a page can have them leave it
+// out, which is "null" then. Only JSONP is made so.
 func (e *endpoint) scripted(q *request) *http.Request {
 	r := q.Request
-	page, err := url.Parse(r.Header.Get("Referer"))
-	if !e.o.EnableJSONP || q.callback() == "" || r.Header.Get("Origin") != "" || err != nil || page.Host == "" {
+	site := r.Header.Get("Sec-Fetch-Site")
+	if !e.o.EnableJSONP || q.callback() == "" || r.Header.Get("Origin") != "" || site == "same-origin" || site == "none" {
 		return r
+	}
+	origin := "null"
+	if page, err := url.Parse(r.Header.Get("Referer")); err == nil && page.Host != "" {
+		origin = page.Scheme + "://" + page.Host
 	}
 	copied := *r
 	copied.Header = r.Header.Clone()
-	copied.Header.Set("Origin", page.Scheme+"://"+page.Host)
+	copied.Header.Set("Origin", origin)
 	return &copied
 }
 

@@ -97,7 +97,8 @@ type Options struct {
 	// JSONNames says how the fields of Go structs are named. Zero means as declared.
 	JSONNames JSONNames
 	// EnableJSONP answers requests that name a callback with scripts, for
-	// browsers without CORS. False means that they are refused.
+	// browsers without CORS. Their Referer counts as their Origin; one that names no
+	// page is refused. False means that all are.
 	EnableJSONP bool
 	// DisableProxies serves no script at path/hubs (EnableJavaScriptProxies).
 	DisableProxies bool

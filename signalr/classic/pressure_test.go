@@ -122,7 +122,7 @@ func TestClosedByScript(t *testing.T) {
 		c.start()
 		w.chat().Conn(c.id).Close("</script>alert(1)")
 		want := `cb("Closed: \u003c/script\u003ealert(1)");`
-		if got := w.do(c.path("poll", append(c.place(), "callback", "cb")...), nil); got.body != want {
+		if got := w.do(c.path("poll", append(c.place(), "callback", "cb")...), nil, "Referer", "http://hub/"); got.body != want {
 			t.Errorf("got %s, want %s", got.body, want)
 		}
 	})

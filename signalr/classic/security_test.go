@@ -187,6 +187,7 @@ func TestCallbackNames(t *testing.T) {
 	off := newPage(t, serve(t, newRoom().hubs(), nil), "longPolling", "chathub")
 	off.negotiate()
 	on := newPage(t, serve(t, newRoom().hubs(), &classic.Options{EnableJSONP: true}), "longPolling", "chathub")
+	on.as("Referer", on.base)
 	on.negotiate()
 	on.connect("connect")
 	on.started()

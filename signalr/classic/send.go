@@ -24,10 +24,7 @@ func (e *endpoint) readForm(w http.ResponseWriter, q *request) *refused {
 	case err != nil:
 		return &refused{http.StatusBadRequest, ""}
 	}
-	q.form, err = url.ParseQuery(string(body))
-	if err != nil && len(q.form) == 0 {
-		q.form = url.Values{}
-	}
+	q.form, _ = url.ParseQuery(string(body)) // as far as it can be read
 	return nil
 }
 
