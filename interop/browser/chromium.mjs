@@ -42,6 +42,18 @@ export function launch({ quic = false } = {}) {
   })
 }
 
+const opened = new WeakMap() // test → its pages
+
+/** own is a server of a test's own, which ends after the pages of that test: they would complain that it is not there. */
+export async function own(t, starting) {
+  const server = await starting
+  t.after(async () => {
+    await Promise.all((opened.get(t) ?? []).map(page => page.leave()))
+    await server.stop()
+  })
+  return server
+}
+
 /**
  * open opens a page in a context of its own. When the test ends, the page must not have complained, unless it
  * may: no error on its console or in its scripts, no request that failed.
@@ -50,6 +62,7 @@ export async function open(t, browser, url, { mayComplain = false, ...options } 
   const context = await browser.newContext(options)
   context.setDefaultTimeout(patience)
   const page = await context.newPage()
+  opened.set(t, [...opened.get(t) ?? [], page])
   const complaints = []
   const ended = new Set() // SignalR over HTTP says goodbye twice, by a POST and by a DELETE or an end; one may come too late
   let leaving = false

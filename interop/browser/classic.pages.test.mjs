@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test'
 
 import { transports, versions } from '../classic/matrix.mjs'
 import { root, startTestserver } from '../server.mjs'
-import { launch, open } from './chromium.mjs'
+import { launch, open, own } from './chromium.mjs'
 
 const client = versions.at(-1)
 const files = ['--files', join(root, 'interop')]
@@ -55,10 +55,8 @@ test('where EventSource is, a forever frame is not taken', async t => {
 })
 
 test('a page of another origin connects where it may, by what crosses origins', async t => {
-  const home = await startTestserver({ args: files })
-  t.after(() => home.stop())
-  const abroad = await startTestserver({ args: ['--origin', home.url] })
-  t.after(() => abroad.stop())
+  const home = await own(t, startTestserver({ args: files }))
+  const abroad = await own(t, startTestserver({ args: ['--origin', home.url] }))
   for (const transport of transports) {
     const page = await visit(t, { at: home })
     assert.equal((await connect(page, abroad, transport))[0], transport)
@@ -71,8 +69,7 @@ test('a page of another origin connects where it may, by what crosses origins', 
 })
 
 test('a page of another origin that may not is refused, whatever it tries', async t => {
-  const home = await startTestserver({ args: files })
-  t.after(() => home.stop())
+  const home = await own(t, startTestserver({ args: files }))
   const page = await visit(t, { at: home, mayComplain: true })
   await assert.rejects(connect(page, server), /Error during negotiation request/)
   const token = (await (await fetch(`${server.url}/classic/negotiate?clientProtocol=2.1`)).json()).ConnectionToken

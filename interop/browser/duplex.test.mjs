@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
 import { startDemo } from '../server.mjs'
-import { connected, dark, fitsItsWidth, launch, open, phone, picture, tabTo } from './chromium.mjs'
+import { connected, dark, fitsItsWidth, launch, open, own, phone, picture, tabTo } from './chromium.mjs'
 
 let browser, demo
 before(async () => { [browser, demo] = await Promise.all([launch(), startDemo()]) })
@@ -107,8 +107,7 @@ for (const via of Object.keys(families)) {
   })
 
   test(`${via}: sessions open, close and fault, on both ends`, async t => {
-    const server = await startDemo()
-    t.after(() => server.stop())
+    const server = await own(t, startDemo())
     const ann = await enter(t, via, { server, mayComplain: true })
     const ben = await enter(t, other, { server, mayComplain: true })
     await heard(ann.page, `session opened by ${families[via]}`)
@@ -157,8 +156,7 @@ test('by keyboard alone', async t => {
 })
 
 test('without npm the page says what is missing', async t => {
-  const bare = await startDemo({ args: ['--npm', '/nonexistent'] })
-  t.after(() => bare.stop())
+  const bare = await own(t, startDemo({ args: ['--npm', '/nonexistent'] }))
   const page = await open(t, browser, `${bare.url}/duplex/`)
   for (const via of Object.keys(families)) assert.ok(await page.getByTestId(`via-${via}`).isDisabled())
   assert.match(await page.getByTestId('switch').innerText(), /needs npm/)

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
 import { startDemo } from '../server.mjs'
-import { fitsItsWidth, launch, open, phone, picture, transports } from './chromium.mjs'
+import { fitsItsWidth, launch, open, own, phone, picture, transports } from './chromium.mjs'
 
 let browser, demo
 before(async () => { [browser, demo] = await Promise.all([launch(), startDemo()]) })
@@ -48,8 +48,7 @@ transportsOfClassic.forEach((transport, i) => {
 })
 
 test('the tutorial\'s chat without npm says what is missing', async t => {
-  const bare = await startDemo({ args: ['--npm', '/nonexistent'] })
-  t.after(() => bare.stop())
+  const bare = await own(t, startDemo({ args: ['--npm', '/nonexistent'] }))
   const page = await open(t, browser, `${bare.url}/period/chat/`, { mayComplain: true, ...phone })
   await page.getByText('needs npm: run make demo').waitFor()
   await fitsItsWidth(page)
@@ -137,8 +136,7 @@ test('the page that logs does so', async t => {
 })
 
 test('the page that logs hears that the server goes', async t => {
-  const other = await startDemo()
-  t.after(() => other.stop())
+  const other = await own(t, startDemo())
   const page = await open(t, browser, `${other.url}/period/log/`)
   await lines(page, '#log', 2)
   await other.stop()

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
 import { startDemo } from '../server.mjs'
-import { connected, dark, dialects, fitsItsWidth, launch, open, phone, picture, said, say } from './chromium.mjs'
+import { connected, dark, dialects, fitsItsWidth, launch, open, own, phone, picture, said, say } from './chromium.mjs'
 
 let browser, demo
 before(async () => { [browser, demo] = await Promise.all([launch(), startDemo()]) })
@@ -99,8 +99,7 @@ test('all five come back when the server has been away', async t => {
 })
 
 test('without npm two panes work and three say what is missing', async t => {
-  const bare = await startDemo({ args: ['--npm', '/nonexistent'] })
-  t.after(() => bare.stop())
+  const bare = await own(t, startDemo({ args: ['--npm', '/nonexistent'] }))
   const page = await open(t, browser, bare.url)
   const panes = panesOf(page)
   for (const d of ['websocket', 'eventsource']) await connected(page, `pane-${d}`)
