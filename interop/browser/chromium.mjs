@@ -48,7 +48,7 @@ const opened = new WeakMap() // test → its pages
 export async function own(t, starting) {
   const server = await starting
   t.after(async () => {
-    await Promise.all((opened.get(t) ?? []).map(page => page.leave()))
+    await Promise.all((opened.get(t) ?? []).map(page => page.end()))
     await server.stop()
   })
   return server
@@ -82,12 +82,17 @@ export async function open(t, browser, url, { mayComplain = false, ...options } 
     if (leaving || errorText === 'net::ERR_ABORTED') return
     complaints.push({ text: `request: ${request.url()} ${errorText}` })
   })
-  page.leave = async () => {
+  page.end = async () => {
     leaving = true // what is still under way is cut off
     await context.close()
   }
+  page.leave = async () => { // as people do: the page's scripts hear of it, as they do not where a headless shell closes it
+    leaving = true
+    await page.goto('about:blank')
+    await page.end()
+  }
   t.after(async () => {
-    await page.leave()
+    await page.end()
     const serious = complaints.filter(({ url }) => !ended.has(url)).map(({ text }) => text)
     if (!mayComplain) assert.deepEqual(serious, [], `what ${url} complained of`)
   })
