@@ -105,7 +105,8 @@ type Options struct {
 	// WriteTimeout bounds one write to a client. Zero means 10 seconds.
 	WriteTimeout time.Duration
 	// CloseTimeout bounds a goodbye. Zero means 5 seconds over WebSocket, and 30
-	// seconds for a poll to fetch it.
+	// seconds for a poll to fetch it, or PingInterval and PingTimeout together if
+	// that is less.
 	CloseTimeout time.Duration
 	// ServeClient holds the browser's client: npm's folder socket.io-client, or
 	// its dist. The eight files that the Node.js server serves under its path, such

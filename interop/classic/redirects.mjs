@@ -84,7 +84,7 @@ export const redirects = [
       }
       await w.cuts(c, wire)
       await w.within('refusals', c.said.counts(3, line => /reconnecting\.$|Updating iframe src|long polling request to '[^?]*\/reconnect/.test(line)))
-      w.equal(c.states.items, ['connecting', 'connected', 'reconnecting'], 'states')
+      w.equal(w.tried(c), ['connecting', 'connected', 'reconnecting'], 'states')
     },
   },
   {

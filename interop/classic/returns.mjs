@@ -270,11 +270,12 @@ export const returns = [
       const c = await w.connect({ at: first, path: '/classic/brief' })
       c.mayComplain = true
       c.reconnectDelay = 500
+      const returned = w.heard(c, 'returned')
       await first.kill()
       await w.reaches(c, 'reconnecting')
       await w.serve({ args: ['--key', 'another key'], listen: first.host })
       await w.reaches(c, 'disconnected')
-      w.equal(c.states.items, ['connecting', 'connected', 'reconnecting', 'disconnected'], 'states')
+      w.equal([w.tried(c), returned.items], [['connecting', 'connected', 'reconnecting', 'disconnected'], []], 'states and returns')
     },
   },
 ]

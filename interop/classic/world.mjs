@@ -166,6 +166,13 @@ class World {
     return connection.states.counts(n, s => s === state)
   }
 
+  /** tried are the states of a connection that is not let in again. The client takes a poll that is not refused within a second
+      for its return, until it is. */
+  tried({ states: { items } }) {
+    if (this.transport !== 'longPolling') return items
+    return items.filter((state, i) => i < 3 || state !== 'connected' && items[i - 1] !== 'connected')
+  }
+
   /**
    * cuts cuts the wire of a connection, until the client says that it is reconnecting. A poll may be about to leave, and is not cut
    * then; one that is cut before its answer began, a browser sends again by itself, and the client hears nothing of it.

@@ -56,7 +56,7 @@ function serve(options) {
     socket.on('who', (ack) => ack({
       id: socket.id, auth: socket.handshake.auth, query: socket.handshake.query.color ?? '',
       header: socket.request.headers['x-color'] ?? '', transport: socket.conn.transport.name,
-      connections: io.engine.clientsCount, recovered: socket.recovered, namespace: socket.nsp.name,
+      connection: socket.conn.id, recovered: socket.recovered, namespace: socket.nsp.name,
     }))
     let beats = 0
     let look = () => {}

@@ -37,7 +37,7 @@ func (s *Socket) attachPoll(textOnly bool) *polling {
 		Wait:         2 * (o.PingInterval + o.PingTimeout), // the heartbeat comes first
 		Idle:         -1,                                   // likewise
 		WriteTimeout: o.Transport.WriteTimeout,
-		CloseTimeout: cmp.Or(o.Transport.CloseTimeout, 30*time.Second), // for a poll to fetch the last words (§3.6)
+		CloseTimeout: cmp.Or(o.Transport.CloseTimeout, min(30*time.Second, o.PingInterval+o.PingTimeout)), // for a poll to fetch the last words (§3.6), as long as a heartbeat may take
 		Write:        p.write,
 		Cut:          true, // "a cancelled poll closes the session" (§3.6)
 		LastAlone:    true, // socket.io-client 4.5 and later would see the end before the messages of its payload

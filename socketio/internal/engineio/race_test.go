@@ -218,6 +218,22 @@ func TestTheServersGoodbyeCrossesTheUpgrade(t *testing.T) {
 	}
 }
 
+func TestAGoodbyeThatNoPollFetchesWaitsForAHeartbeatAtMost(t *testing.T) {
+	for beats, want := range map[time.Duration]time.Duration{2 * time.Second: 4 * time.Second, 20 * time.Second: 30 * time.Second} {
+		inBubble(t, func(o *Options) { o.PingInterval, o.PingTimeout = beats, beats }, func(b *bubble) {
+			sid := b.open()
+			b.engine.find(strings.TrimPrefix(sid, "&sid=")).Close(0, "")
+			time.Sleep(want - time.Millisecond)
+			synctest.Wait()
+			if len(b.closed) > 0 {
+				b.Errorf("heartbeats of %v: the goodbye did not wait for a poll", beats)
+			}
+			time.Sleep(time.Millisecond)
+			b.wantEnd(nil)
+		})
+	}
+}
+
 func TestTheHeartbeatsOfProtocol4(t *testing.T) {
 	inBubble(t, nil, func(b *bubble) {
 		sid := b.open()
