@@ -112,14 +112,15 @@ describe('stateful reconnect', { concurrency: 2 }, () => {
       await c.invoke('join', group)
       line.cutter.cutting = true
       const raining = rain(group, messages)
-      for (let n = 1; n <= messages; n++) {
-        await c.send('number', n)
+      let n = 0
+      while (n < messages || line.cutter.cuts < messages / 1000) { // a fast machine has sent them all before many cuts
+        await c.send('number', ++n)
         if (n % 200 === 0) assert.equal(await within(`answer ${n}`, c.invoke('add', n, 1), 30_000), n + 1)
       }
       await raining
       await line.dropped.counts(messages, () => true, 60_000)
       line.cutter.cutting = false
-      assert.deepEqual(await c.invoke('numbers'), { last: messages, wrong: '' })
+      assert.deepEqual(await c.invoke('numbers'), { last: n, wrong: '' })
       wantInOrder(line.drops, messages)
       line.wantUnnoticed(messages / 1000)
     }))
@@ -128,7 +129,7 @@ describe('stateful reconnect', { concurrency: 2 }, () => {
   test('streams go on', { timeout: 60_000 }, () => withLine({ seed }, async line => {
     const c = await line.open()
     line.cutter.cutting = true
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < 10 || line.cutter.cuts < 3; round++) {
       const items = []
       await within(`end of stream ${round}`, new Promise((complete, error) => {
         c.stream('count', 500).subscribe({ next: n => items.push(n), complete, error })

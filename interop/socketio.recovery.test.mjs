@@ -76,6 +76,11 @@ class Line {
     return socket
   }
 
+  /** forget forgets what the client has heard. */
+  forget() {
+    Object.assign(this, { drops: [], dropped: new Inbox(), mist: [], asked: [] })
+  }
+
   /** away cuts the client off where both ends, or only the client, learn of it, and lets nobody back before the cutter's
       release. */
   async away(both = true) {
@@ -161,17 +166,19 @@ describe('recovery', { concurrency: 2 }, () => {
         await call(socket, 'remember', { wet: true })
         const groups = await call(socket, 'groups')
         const other = await driver(t)
-        line.cutter.cutting = true
-        await call(other, 'deluge', group, line.id, messages)
-        await line.dropped.counts(messages, undefined, 60_000)
-        await line.calm()
-        wantInOrder(line.drops, messages)
-        wantRising(line.mist, 'volatile event')
-        assert.equal(new Set(line.asked).size, line.asked.length, 'an event with an ack came twice')
-        assert.ok(line.mist.length > 0 && line.asked.length > 0)
-        const cuts = line.disconnects.items.length
-        t.diagnostic(`${cuts} connections lost of ${line.cutter.cuts} cut; ${line.mist.length} and ${line.asked.length} volatile and acked events came`)
-        assert.ok(cuts >= messages / 3000, `${cuts} cuts prove nothing`)
+        const cuts = () => line.disconnects.items.length
+        while (cuts() < messages / 3000) { // a client that waits for the hub's ping hears most of it at once, and few cuts prove nothing
+          line.forget()
+          line.cutter.cutting = true
+          await call(other, 'deluge', group, line.id, messages)
+          await line.dropped.counts(messages, undefined, 60_000)
+          await line.calm()
+          wantInOrder(line.drops, messages)
+          wantRising(line.mist, 'volatile event')
+          assert.equal(new Set(line.asked).size, line.asked.length, 'an event with an ack came twice')
+          assert.ok(line.mist.length > 0 && line.asked.length > 0)
+          t.diagnostic(`${cuts()} connections lost of ${line.cutter.cuts} cut; ${line.mist.length} and ${line.asked.length} volatile and acked events came`)
+        }
         for (const [id, recovered] of line.connects.items.slice(1)) assert.deepEqual([id, recovered], [line.id, true])
         assert.deepEqual(await call(socket, 'groups'), groups)
         assert.deepEqual(await call(socket, 'remembered'), { wet: true })
