@@ -287,11 +287,11 @@ func (p *printer) body(d *decl) string {
 		return p.block(s)
 	}
 	if len(d.values) == 0 {
-		text, nilable := p.literal(d.named.Underlying())
-		switch {
-		case nilable && text == d.name: // type P *P
+		if isEndless(d.named) {
 			return "null"
-		case nilable && text != "unknown":
+		}
+		text, nilable := p.literal(d.named.Underlying())
+		if nilable && text != "unknown" {
 			return text + " | null"
 		}
 		return text
@@ -303,6 +303,21 @@ func (p *printer) body(d *decl) string {
 		}
 	}
 	return strings.Join(union, " | ")
+}
+
+// isEndless tells whether t is a pointer that leads to nothing but pointers:
+// type P *P.
+func isEndless(t types.Type) bool {
+	seen := make(map[string]bool)
+	for name := ""; !seen[name]; name = types.TypeString(t, nil) {
+		seen[name] = true
+		p, ok := t.Underlying().(*types.Pointer)
+		if !ok {
+			return false
+		}
+		t = types.Unalias(p.Elem())
+	}
+	return true
 }
 
 // nameOf is a Go type for messages.

@@ -45,6 +45,7 @@ const (
 	Taken   parley.Event[Promise]               = "taken"
 	Given   parley.Ask[struct{}, []other.Item]  = "given"
 	Chained parley.Event[Chain]                 = "chained"
+	Ringed  parley.Event[Ring]                  = "ringed"
 	Failed  parley.Event[map[other.Color]Level] = "failed"
 )
 
@@ -128,6 +129,12 @@ type Forest []Forest
 
 // Chain is nothing but pointers.
 type Chain *Chain
+
+// Ring is a pointer to a pointer to itself.
+type Ring *Backward
+
+// Backward is the other half.
+type Backward *Ring
 
 // Dictionary is a map of itself.
 type Dictionary map[string]Dictionary

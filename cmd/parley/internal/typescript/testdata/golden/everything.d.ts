@@ -22,6 +22,9 @@ declare namespace Everything {
   /** Chain is nothing but pointers. */
   type Chain = null;
 
+  /** Ring is a pointer to a pointer to itself. */
+  type Ring = null;
+
   /** Bytes travel as they are: browsers receive an ArrayBuffer, Node.js a Buffer. */
   type Bytes = ArrayBuffer | Uint8Array;
 
@@ -190,6 +193,7 @@ declare namespace Everything {
       "defined\u2028 \"or\" not": (dictionary: Dictionary) => void;
       taken: (promise: EverythingPromise) => void;
       chained: (chain: Chain) => void;
+      ringed: (ring: Ring) => void;
       failed: (value: { [key in Color]?: Level } | null) => void;
     }
 
@@ -342,6 +346,7 @@ declare namespace Everything {
       taken: (promise: EverythingPromise) => void;
       given: (ack: (answer: OtherItem[] | null | Failure) => void) => void;
       chained: (chain: Chain) => void;
+      ringed: (ring: Ring) => void;
       failed: (value: { [key in Color]?: Level } | null) => void;
       /** A command that was emitted without an ack has failed. */
       error: (failure: Failure["error"] & { event?: string }) => void;

@@ -154,6 +154,9 @@ export interface EverythingPromise {
 /** Chain is nothing but pointers. */
 export type Chain = null;
 
+/** Ring is a pointer to a pointer to itself. */
+export type Ring = null;
+
 export namespace SignalR {
   /** What pages call by invoke, or by send, which does not wait. */
   export interface Methods {
@@ -191,6 +194,7 @@ export namespace SignalR {
     "defined\u2028 \"or\" not": (dictionary: Dictionary) => void;
     taken: (promise: EverythingPromise) => void;
     chained: (chain: Chain) => void;
+    ringed: (ring: Ring) => void;
     failed: (value: { [key in Color]?: Level } | null) => void;
   }
 

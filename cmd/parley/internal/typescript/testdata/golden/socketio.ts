@@ -154,6 +154,9 @@ export interface EverythingPromise {
 /** Chain is nothing but pointers. */
 export type Chain = null;
 
+/** Ring is a pointer to a pointer to itself. */
+export type Ring = null;
+
 /** Bytes travel as they are: browsers receive an ArrayBuffer, Node.js a Buffer. */
 export type Bytes = ArrayBuffer | Uint8Array;
 
@@ -190,6 +193,7 @@ export namespace SocketIO {
     taken: (promise: EverythingPromise) => void;
     given: (ack: (answer: OtherItem[] | null | Failure) => void) => void;
     chained: (chain: Chain) => void;
+    ringed: (ring: Ring) => void;
     failed: (value: { [key in Color]?: Level } | null) => void;
     /** A command that was emitted without an ack has failed. */
     error: (failure: Failure["error"] & { event?: string }) => void;
