@@ -2,6 +2,7 @@ package parley_test
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -123,6 +124,30 @@ func TestAClientThatReturns(t *testing.T) {
 			t.Errorf("%d members after the end", n)
 		}
 	})
+}
+
+// Who is made to leave a group in the moment in which it returns to it is either not yet
+// known, or leaves it.
+func TestLeavingInTheMomentOfTheReturn(t *testing.T) {
+	hub := parley.NewHub(nil)
+	for range 2000 {
+		s, err := hub.NewSession(request(t), &still{}, &parley.SessionOptions{ID: "old", Return: &parley.Return{Groups: []string{"a", "b", "c", "d", "e", "f", "g"}}})
+		must(t, err)
+		left := make(chan struct{})
+		go func() { // ends when it is known
+			defer close(left)
+			for len(hub.Client("old").Conns()) == 0 {
+				runtime.Gosched()
+			}
+			hub.Client("old").Leave(t.Context(), "g")
+		}()
+		s.Open(&parley.Opening{Protocol: bare{}})
+		<-left
+		if n := len(hub.Group("g").Conns()); n != 0 {
+			t.Fatal("it is in a group that it has left")
+		}
+		s.Closed(nil)
+	}
 }
 
 func TestAPipeIsToldOfGroups(t *testing.T) {

@@ -26,7 +26,9 @@ func (c *Conn) enterAgain() {
 	if c == nil || !c.session.returned {
 		return
 	}
-	for _, group := range c.Groups() {
+	c.mu.Lock() // others can find it already, and have it leave
+	defer c.mu.Unlock()
+	for _, group := range c.groups {
 		c.hub.index.join(group, c.session)
 	}
 }

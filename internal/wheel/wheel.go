@@ -93,16 +93,21 @@ func (w *Wheel) run(stop, done chan struct{}) {
 			return
 		case <-ticker.C:
 		}
-		if !w.turn() {
+		if !w.turn(stop) {
 			return
 		}
 	}
 }
 
-// turn fires what is due and tells whether the goroutine is still needed.
-func (w *Wheel) turn() bool {
+// turn fires what is due and tells whether the goroutine, which that channel stops, is
+// still needed: it may have been stopped, and another have taken its place, while it
+// was in a Fire.
+func (w *Wheel) turn(stop chan struct{}) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.stop != stop {
+		return false
+	}
 	w.now++
 	for t := w.due(); t != nil; t = w.due() {
 		w.unlink(t)
@@ -110,10 +115,13 @@ func (w *Wheel) turn() bool {
 		t.Fire()
 		w.mu.Lock()
 	}
+	if w.stop != stop {
+		return false
+	}
 	if w.set == 0 {
 		w.stop = nil
 	}
-	return w.set > 0 && !w.stopped
+	return w.set > 0
 }
 
 func (w *Wheel) due() *Timer {

@@ -100,3 +100,39 @@ func TestATimeThatIsOverIsDueAtOnce(t *testing.T) {
 		w.Stop()
 	})
 }
+
+// A goroutine that was stopped while it was in a Fire does not undo the one that has
+// taken its place: of two, each would make time pass.
+func TestTimeIsMadeByOneGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := New(time.Second)
+		release := make(chan struct{})
+		slow := &Timer{Fire: func() { <-release }}
+		w.Reset(slow, 0)
+		time.Sleep(3 * time.Second) // it blocks, which it must not
+		w.Cancel(slow)              // nothing is set, so the goroutine is to end
+		var fired []time.Time
+		next := &Timer{}
+		next.Fire = func() {
+			if len(fired) == 0 {
+				close(release)
+				time.Sleep(time.Millisecond) // for the first goroutine to end
+			}
+			if fired = append(fired, time.Now()); len(fired) < 10 {
+				w.Reset(next, 10*time.Second)
+			}
+		}
+		w.Reset(next, 0)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		for i := 1; i < len(fired); i++ {
+			if waited := fired[i].Sub(fired[i-1]); waited < 10*time.Second {
+				t.Errorf("a timer of 10s fired after %v", waited)
+			}
+		}
+		if len(fired) != 10 {
+			t.Errorf("it fired %d times", len(fired))
+		}
+		w.Stop()
+	})
+}
