@@ -10,6 +10,7 @@ export const fallback = [
   {
     name: 'where nobody says otherwise, the first transport that comes through is taken',
     waits: true, // for the forever frame, which jsdom has no answer from: as long as the server gives a transport
+    pages: true,
     where: 'node',
     async run(w) {
       const page = await w.page({ without: before(w).map(name => ({ webSockets: 'WebSocket', serverSentEvents: 'EventSource' })[name]) })

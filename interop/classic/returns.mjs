@@ -40,6 +40,7 @@ export const returns = [
   {
     name: 'with the client\'s own delays, too',
     waits: true,
+    pages: true,
     where: 'node',
     async run(w) {
       const wire = await w.wire()
