@@ -67,7 +67,8 @@ func NewHub(o *HubOptions) *Hub {
 // OnConnect sets what runs when a client has finished its handshake. An error
 // refuses the client, which sees it as it would see a handler's error. What fn
 // sends to the connection arrives after the protocol's own welcome. Calls of
-// the client wait until fn returns.
+// the client wait until fn returns. OnDisconnect follows for every client that fn
+// has let in, and for no other.
 func (h *Hub) OnConnect(fn func(ctx context.Context, c *Conn) error) { h.core.connectHook.Store(&fn) }
 
 // OnDisconnect sets what runs after a connection has ended and its calls have

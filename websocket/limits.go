@@ -53,7 +53,8 @@ type Limits struct {
 
 	// HandshakeTimeout limits Dial as a whole: connecting, TLS and the opening
 	// handshake. On a server net/http's ReadHeaderTimeout limits the request, and
-	// this the writing of the answer. Zero means 10 s.
+	// this the writing of the answer, and the reading of what draft 76 has behind
+	// the request. Zero means 10 s.
 	HandshakeTimeout time.Duration
 
 	// WriteTimeout is how long the peer may take nothing of what is waiting for

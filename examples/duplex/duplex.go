@@ -104,11 +104,7 @@ type operator struct{ name string }
 
 type operatorKey struct{}
 
-// operatorOf is nil for a session that was refused.
-func operatorOf(c *parley.Conn) *operator {
-	o, _ := c.Value(operatorKey{}).(*operator)
-	return o
-}
+func operatorOf(c *parley.Conn) *operator { return c.Value(operatorKey{}).(*operator) }
 
 // opened begins a session.
 func (a *App) opened(ctx context.Context, c *parley.Conn) error {
@@ -119,27 +115,36 @@ func (a *App) opened(ctx context.Context, c *parley.Conn) error {
 	if utf8.RuneCountInString(name) > jobs.MaxName {
 		return parley.Errorf(jobs.Malformed, "A name has at most %d characters.", jobs.MaxName)
 	}
-	a.mu.Lock()
-	full := a.operators >= a.opts.Operators
-	if !full {
-		a.operators++
-	}
-	a.mu.Unlock()
-	if full {
+	if !a.takeSeat() {
 		return parley.Errorf(jobs.Full, "All %d seats are taken.", a.opts.Operators)
 	}
 	c.Set(operatorKey{}, &operator{name})
-	return a.present(ctx, c, jobs.Opened, nil)
+	err := a.present(ctx, c, jobs.Opened, nil)
+	if err != nil { // it is refused then: ended is not called
+		a.leaveSeat()
+	}
+	return err
+}
+
+func (a *App) takeSeat() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.operators >= a.opts.Operators {
+		return false
+	}
+	a.operators++
+	return true
+}
+
+func (a *App) leaveSeat() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.operators--
 }
 
 // ended ends a session. reason tells a goodbye, which is nil, from a fault.
 func (a *App) ended(ctx context.Context, c *parley.Conn, reason error) {
-	if operatorOf(c) == nil {
-		return
-	}
-	a.mu.Lock()
-	a.operators--
-	a.mu.Unlock()
+	a.leaveSeat()
 	moment := jobs.Closed
 	if reason != nil {
 		moment = jobs.Faulted

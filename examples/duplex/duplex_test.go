@@ -313,6 +313,29 @@ func TestThrottles(t *testing.T) {
 	})
 }
 
+func TestWhoLeavesWhileEnteringKeepsNoSeat(t *testing.T) {
+	inBubble(t, &Options{Operators: 1}, func(t *testing.T, app *App) {
+		app.Hub().UseSend(func(next parley.SendFunc) parley.SendFunc {
+			return func(ctx context.Context, to parley.Audience, name string, args []any) error {
+				if name == string(jobs.Present) && args[0].(jobs.Session).Operator == "Eve" {
+					<-ctx.Done() // until she has gone
+				}
+				return next(ctx, to, name, args)
+			}
+		})
+		ctx, leave := context.WithCancel(t.Context())
+		eve := parleytest.New(app.Hub(), &parleytest.Options{URL: "/?name=Eve"})
+		go eve.Connect(ctx) // ends with ctx
+		synctest.Wait()
+		leave()
+		eve.Close(t.Context())
+		synctest.Wait()
+		if enter(t, app.Hub(), "Ann", yes); len(app.Hub().Audience().Conns()) != 1 {
+			t.Error("there is no seat for Ann")
+		}
+	})
+}
+
 func TestNobodyIsRefused(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, app *App) {
 		for _, name := range []string{"", strings.Repeat("n", jobs.MaxName+1)} {
