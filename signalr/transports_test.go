@@ -337,6 +337,7 @@ func TestPollAnswers(t *testing.T) {
 			first := c.poll()
 			c.post(`{"protocol":"?","version":1}␞`)
 			refusal, end := c.poll(), c.poll()
+			synctest.Wait() // until the connection is forgotten: before, the answer has no text
 			for _, answer := range []struct {
 				reply
 				code, length string
