@@ -2,7 +2,7 @@
 
 import threading
 
-DEADLINE = 15.0
+DEADLINE = 45.0
 
 
 class Inbox:

@@ -14,7 +14,7 @@ final class Checks {
     void run() throws Exception;
   }
 
-  private static final long LIMIT = 60; // seconds for one check
+  private static final long LIMIT = 120; // seconds for one check
 
   private final ExecutorService threads = Executors.newCachedThreadPool(task -> {
     Thread thread = new Thread(task);

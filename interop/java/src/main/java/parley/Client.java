@@ -12,7 +12,7 @@ import java.util.function.Consumer;
 
 /** The client under test, and inboxes for what may happen to it. */
 final class Client implements AutoCloseable {
-  private static final long PATIENCE = 15; // seconds
+  private static final long PATIENCE = 45; // seconds
 
   final HubConnection connection;
   final Inbox<Optional<Exception>> closed = new Inbox<>();

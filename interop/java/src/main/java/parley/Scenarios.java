@@ -340,7 +340,7 @@ final class Scenarios {
   }
 
   private void pings() throws Exception {
-    Consumer<HttpHubConnectionBuilder> options = builder -> builder.withKeepAliveInterval(300).withServerTimeout(2_000);
+    Consumer<HttpHubConnectionBuilder> options = builder -> builder.withKeepAliveInterval(300).withServerTimeout(4_000);
     try (Client client = client("/signalr", options).start()) {
       Thread.sleep(5_000); // longer than either side waits for the other
       equal(client.call(String.class, "echo", "still here"), "still here");

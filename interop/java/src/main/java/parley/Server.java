@@ -40,7 +40,7 @@ final class Server {
   /** Ends the server, which is to leave nothing behind and to have met no data race. */
   void stop() throws Exception {
     process.toHandle().destroy(); // Process.destroy would close the log, too
-    if (!process.waitFor(20, TimeUnit.SECONDS)) {
+    if (!process.waitFor(60, TimeUnit.SECONDS)) { // it gives itself 45
       process.destroyForcibly();
       throw new IOException("the server does not end:\n" + log);
     }
