@@ -435,6 +435,7 @@ func TestRaces(t *testing.T) {
 			}
 			synctest.Wait()
 			pass(w.endpoint.o.TransportConnectTimeout + time.Second) // for a start that nobody has asked for
+			c.start()                                                // which does not come by itself when the sends were first, and a poll is last
 			if n := w.endpoint.table.len(); n != 1 {
 				w.t.Errorf("%d connections", n)
 			}

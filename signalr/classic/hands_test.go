@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"sync"
 	"testing"
@@ -47,9 +48,14 @@ func (st *stress) share(rnd *rand.Rand) {
 	}
 	while, stop := context.WithTimeout(ctx, time.Duration(10+rnd.IntN(100))*time.Millisecond)
 	defer stop()
+	// A connection of net/http may be lent to the next request before the one that is cut off has let go of it, and tells
+	// both of them why it was. So these have connections of their own.
+	broken := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 6}}
+	defer broken.CloseIdleConnections()
 	var hands sync.WaitGroup
 	for i := range 6 {
 		mine, dice := one, rand.New(rand.NewPCG(rnd.Uint64(), uint64(i)))
+		mine.http = broken
 		hands.Go(func() {
 			for while.Err() == nil {
 				mine.fumble(while, dice)
