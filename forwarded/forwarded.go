@@ -58,6 +58,9 @@ func Parse(list ...string) (Proxies, error) {
 func parsePrefix(s string) (netip.Prefix, error) {
 	if strings.Contains(s, "/") {
 		prefix, err := netip.ParsePrefix(s)
+		if mapped := prefix.Addr(); mapped.Is4In6() && prefix.Bits() >= 96 { // peers are compared by their IPv4 address
+			prefix = netip.PrefixFrom(mapped.Unmap(), prefix.Bits()-96)
+		}
 		return prefix.Masked(), err
 	}
 	addr, err := netip.ParseAddr(s)

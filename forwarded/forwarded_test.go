@@ -120,6 +120,20 @@ func TestAUnixSocketThatIsBelieved(t *testing.T) {
 	}
 }
 
+func TestAPrefixOfIPv4InIPv6(t *testing.T) {
+	for _, prefix := range []string{"::ffff:10.0.0.0/104", "::ffff:10.0.0.1/128", "::ffff:10.0.0.1"} {
+		p := parse(t, prefix)
+		for _, peer := range []string{"10.0.0.1:9", "[::ffff:10.0.0.1]:9"} {
+			if got := p.Client(request(peer, "X-Forwarded-For", "203.0.113.9")); got.String() != "203.0.113.9:0" {
+				t.Errorf("%s behind %s: got %v", prefix, peer, got)
+			}
+		}
+		if got := p.Client(request("11.0.0.1:9", "X-Forwarded-For", "203.0.113.9")); got.String() != "11.0.0.1:9" {
+			t.Errorf("%s believes %v", prefix, got)
+		}
+	}
+}
+
 func TestWhatIsNoProxy(t *testing.T) {
 	for _, s := range []string{"", "example.com", "10.0.0.0/33", "10.0.0", "*", "Unix"} {
 		if p, err := forwarded.Parse("::1", s); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", s)) {
