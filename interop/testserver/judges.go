@@ -40,9 +40,8 @@ func courts() map[string]socketio.Options {
 		"/judge/jsonp/":     {JSONP: true},
 		"/judge/bare":       {},
 		"/judge/brief/":     {ConnectTimeout: 3 * time.Second, UpgradeTimeout: time.Second, CloseTimeout: time.Second},
-		// Clients that were cut off for good fetch no goodbye, which would wait for their poll for 30 s.
-		"/judge/recovery/":  {Recovery: &socketio.Recovery{}, CloseTimeout: time.Second},
-		"/judge/forgetful/": {Recovery: &socketio.Recovery{MaxDisconnectionDuration: 300 * time.Millisecond}, CloseTimeout: time.Second},
+		"/judge/recovery/":  {Recovery: &socketio.Recovery{}},
+		"/judge/forgetful/": {Recovery: &socketio.Recovery{MaxDisconnectionDuration: 300 * time.Millisecond}},
 	}
 }
 
