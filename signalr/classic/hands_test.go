@@ -9,13 +9,27 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/parley-go/parley"
 )
 
 // Whoever has a token may use it in any number of requests at a time, and in any
-// order. Each connection begins once and ends once for all that, and nothing of it is
-// left.
+// order, while a hub lets it in or does not, and closes it. Each connection begins once
+// and ends once for all that, and nothing of it is left.
 func TestATokenInManyHands(t *testing.T) {
 	st := newStress(t)
+	st.other.OnConnect(func(context.Context, *parley.Conn) error {
+		if rand.IntN(2) == 0 {
+			return &parley.Error{Message: "not you"}
+		}
+		st.connects.Add(1)
+		return nil
+	})
+	st.other.OnDisconnect(func(context.Context, *parley.Conn, error) { st.disconnects.Add(1) })
+	for _, hub := range []*parley.Hub{st.hub, st.other} {
+		hub.Handle("Close", parley.Func(func(c *parley.Conn) { c.Close("enough") }))
+		hub.Handle("CloseNow", parley.Func(func(c *parley.Conn) { c.CloseNow() }))
+	}
 	before := st.footprint()
 	until := time.Now().Add(time.Second)
 	var all sync.WaitGroup
@@ -41,7 +55,8 @@ func TestATokenInManyHands(t *testing.T) {
 func (st *stress) share(rnd *rand.Rand) {
 	ctx, cancel := context.WithTimeout(st.Context(), time.Minute)
 	defer cancel()
-	one := rawClient{base: st.server.URL + "/signalr", data: `[{"name":"chat"}]`, http: st.http}
+	data := []string{`[]`, `[{"name":"chat"}]`, `[{"name":"chat"},{"name":"other"}]`}
+	one := rawClient{base: st.server.URL + "/signalr", data: data[rnd.IntN(len(data))], http: st.http}
 	if err := one.negotiate(ctx); err != nil {
 		st.Error(err)
 		return
@@ -68,6 +83,11 @@ func (st *stress) share(rnd *rand.Rand) {
 	}
 }
 
+var anyCalls = []string{
+	`{"H":"chat","M":"echo","A":["x"],"I":1}`, `{"H":"other","M":"echo","A":["x"],"I":1}`, `{"H":"nobody","M":"echo","A":["x"],"I":1}`,
+	`{"H":"chat","M":"close","A":[]}`, `{"H":"other","M":"close","A":[]}`, `{"H":"other","M":"closeNow","A":[]}`, `{`,
+}
+
 // fumble makes one request. What comes of it is not to be known.
 func (c *rawClient) fumble(ctx context.Context, dice *rand.Rand) {
 	transport := allTransports[dice.IntN(4)]
@@ -75,7 +95,7 @@ func (c *rawClient) fumble(ctx context.Context, dice *rand.Rand) {
 	case 0:
 		c.ask(ctx, "GET", "start", transport, nil)
 	case 1:
-		c.ask(ctx, "POST", "send", transport, url.Values{"data": {`{"H":"chat","M":"echo","A":["x"],"I":1}`}})
+		c.ask(ctx, "POST", "send", transport, url.Values{"data": {anyCalls[dice.IntN(len(anyCalls))]}})
 	case 2:
 		if dice.IntN(4) == 0 {
 			c.abort(ctx, transport)

@@ -53,6 +53,7 @@ func TestStress(t *testing.T) {
 type stress struct {
 	*testing.T
 	hub    *parley.Hub
+	other  *parley.Hub // to which TestStress does not go
 	server *httptest.Server
 	http   *http.Client
 	last   atomic.Int64 // number of visitors so far
@@ -63,7 +64,7 @@ type stress struct {
 }
 
 func newStress(t *testing.T) *stress {
-	st := &stress{T: t, hub: parley.NewHub(&parley.HubOptions{Log: slog.New(slog.DiscardHandler)})}
+	st := &stress{T: t, hub: parley.NewHub(&parley.HubOptions{Log: slog.New(slog.DiscardHandler)}), other: newHub()}
 	st.hub.OnConnect(func(_ context.Context, c *parley.Conn) error {
 		st.connects.Add(1)
 		return c.Join("room")
@@ -88,7 +89,7 @@ func newStress(t *testing.T) *stress {
 		return st.hub.Group("room").Send(ctx, "said", who, n)
 	}))
 	mux := http.NewServeMux()
-	Mount(mux, "/signalr", map[string]*parley.Hub{"Chat": st.hub}, &Options{
+	Mount(mux, "/signalr", map[string]*parley.Hub{"Chat": st.hub, "Other": st.other}, &Options{
 		DisconnectTimeout: 6 * time.Second,
 		BufferMessages:    1 << 17,
 		BufferBytes:       64 << 20,
@@ -112,14 +113,18 @@ func (st *stress) end() {
 	st.http.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(st.Context(), time.Minute)
 	defer cancel()
-	if err := st.hub.Shutdown(ctx); err != nil {
-		st.Error("Shutdown:", err)
+	for _, hub := range []*parley.Hub{st.hub, st.other} {
+		if err := hub.Shutdown(ctx); err != nil {
+			st.Error("Shutdown:", err)
+		}
 	}
 	st.server.Close()
 	if st.connects.Load() != st.disconnects.Load() {
 		st.Errorf("%d connections began, %d ended", st.connects.Load(), st.disconnects.Load())
 	}
 }
+
+func (st *stress) conns() int { return st.hub.Stats().Conns + st.other.Stats().Conns }
 
 // footprint is what the hub occupies once its visitors have gone.
 type footprint struct {
@@ -133,14 +138,14 @@ func (st *stress) footprint() (f footprint) {
 	for calm := 0; calm < 3; {
 		<-time.After(100 * time.Millisecond)
 		now := runtime.NumGoroutine()
-		if st.hub.Stats().Conns == 0 && now <= f.goroutines {
+		if st.conns() == 0 && now <= f.goroutines {
 			calm++
 		} else {
 			calm = 0
 		}
 		f.goroutines = now
 		if time.Now().After(deadline) {
-			st.Fatalf("%d connections are left of visitors who have gone", st.hub.Stats().Conns)
+			st.Fatalf("%d connections are left of visitors who have gone", st.conns())
 		}
 	}
 	var m runtime.MemStats
