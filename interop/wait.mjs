@@ -24,37 +24,37 @@ export function once(emitter, name, ms = deadline) {
 /** Inbox keeps what comes and lets a test wait for what is still to come. */
 export class Inbox {
   items = []
-  #waiters = new Set()
+  #waiters = new Set() // each is called with what comes
 
   put(item) {
     this.items.push(item)
-    for (const check of this.#waiters) check()
+    for (const take of this.#waiters) take(item)
   }
 
   /** has resolves with the first item that fits, past or future. */
-  has(what, fits, ms = deadline) {
-    return this.#until(what, () => this.items.find(fits), ms)
+  async has(what, fits, ms = deadline) {
+    const [first] = await this.#collect(what, 1, fits, ms)
+    return first
   }
 
   /** counts resolves with the items that fit once there are n of them. */
   counts(n, fits = () => true, ms = deadline) {
-    const found = () => {
-      const list = this.items.filter(fits)
-      return list.length >= n ? list : undefined
-    }
-    return this.#until(`${n} messages`, found, ms, () => `; there are ${this.items.filter(fits).length}`)
+    return this.#collect(`${n} messages`, n, fits, ms, found => `; there are ${found.length}`)
   }
 
-  #until(what, found, ms, but = () => '') {
+  /** #collect looks at each item once: there may be many thousands. */
+  #collect(what, n, fits, ms, but = () => '') {
+    const found = this.items.filter(item => fits(item))
+    if (found.length >= n) return Promise.resolve(found)
     const r = resolvers()
-    const check = () => {
-      const item = found()
-      if (item !== undefined) r.resolve(item)
+    const take = item => {
+      if (!fits(item) || found.push(item) < n) return
+      this.#waiters.delete(take)
+      r.resolve(found)
     }
-    this.#waiters.add(check)
-    check()
+    this.#waiters.add(take)
     return within(what, r.promise, ms)
-      .catch(err => { throw new Error(err.message + but()) })
-      .finally(() => this.#waiters.delete(check))
+      .catch(err => { throw new Error(err.message + but(found)) })
+      .finally(() => this.#waiters.delete(take))
   }
 }
