@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
 import { startDemo } from '../server.mjs'
+import { within } from '../wait.mjs'
 import { connected, dark, fitsItsWidth, launch, open, own, phone, picture, tabTo } from './chromium.mjs'
 
 let browser, demo
@@ -26,6 +27,11 @@ async function enter(t, via, { server = demo, ...options } = {}) {
 
 /** heard resolves when a line with that text, or one that matches it, is in the log. */
 const heard = (page, text) => page.getByTestId('heard').locator('li').filter({ hasText: text }).first().waitFor()
+
+/** upgraded resolves when a page's Socket.IO client moves, after this call, from polls to a WebSocket. */
+const upgraded = page => within('upgrade', new Promise(resolve => {
+  page.on('websocket', socket => socket.on('framesent', ({ payload }) => { if (payload === '5') resolve() }))
+}))
 
 /** order fills the form in and sends it. It resolves with the job's ID. */
 async function order({ page, name }, service, target = 'production') {
@@ -115,8 +121,10 @@ for (const via of Object.keys(families)) {
     await ann.page.getByTestId('close').click()
     await heard(ann.page, /^session closed$/)
     await heard(ben.page, new RegExp(`^${ann.name}, by ${protocols[via]}: closed$`))
+    const carried = via === 'socketio' ? upgraded(ann.page) : undefined
     await ann.page.getByTestId('open').click()
     await connected(ann.page)
+    await carried // cut off in the middle of that, the client would notice by its heartbeat only, after 45 s
     assert.match(server.log, new RegExp(`session closed.*operator=${ann.name}`))
     await server.kill()
     await heard(ann.page, /^session faulted: /)
