@@ -427,13 +427,21 @@ func (c *Conn) switchProtocols(h http.Header, t *terms, first []Message) error {
 	q := queues.Get().(*queue)
 	defer q.free()
 	q.share(b)
+	if err := c.greet(q, first); err != nil {
+		return err
+	}
+	return c.writeHandshake(q, timeout)
+}
+
+// greet adds what a server says first.
+func (c *Conn) greet(q *queue, first []Message) error {
 	for _, m := range first {
 		if err := c.checkMessage(m.Type, m.Data); err != nil {
 			return err // the server greets with what the version does not have
 		}
 		q.frame(header{op: opcode(m.Type), old: c.version == hixie76}, m.Data, 0, false)
 	}
-	return c.writeHandshake(q, timeout)
+	return nil
 }
 
 // appendHead appends the first lines of the answer, without the end of the last.
@@ -447,15 +455,15 @@ func (t *terms) appendHead(b []byte) []byte {
 
 // openStream is switchProtocols over HTTP/2.
 func (c *Conn) openStream(s *serverStream, extensions string, timeout time.Duration, first []Message) error {
-	if err := s.open(c.subprotocol, extensions, timeout); err != nil {
+	q := queues.Get().(*queue)
+	defer q.free()
+	if err := c.greet(q, first); err != nil {
 		return err
 	}
-	for _, m := range first {
-		if err := c.Send(m); err != nil {
-			return err
-		}
+	if err := s.open(c.subprotocol, extensions, timeout); err != nil || q.bytes == 0 {
+		return err
 	}
-	return nil
+	return c.writeHandshake(q, timeout)
 }
 
 // writeHandshake writes q, within the timeout. net/http has put an end to its own

@@ -95,6 +95,7 @@ type phase uint8
 const (
 	phaseOpen    phase = iota
 	phaseClosing       // our close frame is on its way, the peer's awaited
+	phaseParting       // the peer's has come, and what came before it is being handled
 	phaseHangUp        // all is said; when it has left, the socket is closed
 	phaseLinger        // our half is closed; the peer is given time to read it
 	phaseEnded         // the handler has been told
@@ -120,7 +121,8 @@ type extra struct {
 	early    *buffer     // what was read before its time: with the handshake, or behind a full backlog
 	timer    *time.Timer // keeps the deadline of a connection without a loop
 	resumed  chan struct{}
-	linger   bool // the peer is to read our close frame before the socket is closed
+	linger   bool     // the peer is to read our close frame before the socket is closed
+	parting  *parting // the answer to the peer's close frame, which waits; nil: none does
 }
 
 // replies are a server's ways of closing.

@@ -139,7 +139,8 @@ func (c *Conn) handleControl(e event, more bool) bool {
 
 // peerCloses answers the peer's close frame, if it is not itself the answer to ours
 // (RFC 6455 §5.5.1). Then a server closes the socket at once, a client after the
-// server (§7.1.1).
+// server (§7.1.1). Where the handler takes its time with what came before, the answer
+// waits, as nothing can follow it.
 func (c *Conn) peerCloses(payload []byte, more bool) {
 	c.countIn(0)
 	received, err := c.parseClose(payload)
@@ -147,7 +148,47 @@ func (c *Conn) peerCloses(payload []byte, more bool) {
 		c.fail(err)
 		return
 	}
-	c.sayGoodbye(received, c.reply(received.Code), "", c.client || more)
+	p := &parting{why: received, code: c.reply(received.Code), linger: c.client || more}
+	if !c.waitParting(p) {
+		c.sayGoodbye(p.why, p.code, "", p.linger)
+	}
+}
+
+// parting is the answer to the peer's close frame.
+type parting struct {
+	why    error
+	code   StatusCode
+	linger bool
+	timer  *time.Timer // it waits no longer than a closing handshake may take
+}
+
+// waitParting keeps p until the handler has dealt with what came before. It reports
+// false when it has.
+func (c *Conn) waitParting(p *parting) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.detached.Load() || c.phase != phaseOpen || c.err != nil {
+		return false
+	}
+	c.deaf.Store(true)
+	c.phase, c.why = phaseParting, p.why
+	c.more().parting = p
+	p.timer = time.AfterFunc(c.bounds.close, c.part)
+	return true
+}
+
+// part gives the answer that has waited, if there is one.
+func (c *Conn) part() {
+	c.mu.Lock()
+	var p *parting
+	if x := c.extra; x != nil {
+		p, x.parting = x.parting, nil
+	}
+	c.mu.Unlock()
+	if p != nil {
+		p.timer.Stop()
+		c.sayGoodbye(p.why, p.code, "", p.linger)
+	}
 }
 
 // fail fails the connection (RFC 6455 §7.1.7) because of err.
@@ -206,6 +247,11 @@ func (c *Conn) flushLast() {
 func (c *Conn) startClose(code StatusCode, reason string) {
 	c.quiet.Store(true)
 	c.mu.Lock()
+	if c.phase == phaseParting {
+		c.mu.Unlock()
+		c.part()
+		return
+	}
 	if c.err != nil || c.out.closeSent {
 		c.mu.Unlock()
 		return
@@ -243,7 +289,7 @@ func (c *Conn) hangUp() {
 func (c *Conn) streamEnded() {
 	c.mu.Lock()
 	why := c.why
-	if c.phase < phaseHangUp {
+	if c.phase < phaseParting {
 		why = lostError("read", errEOF)
 	}
 	c.mu.Unlock()
@@ -254,7 +300,7 @@ func (c *Conn) streamEnded() {
 func (c *Conn) lost(doing string, err error) {
 	c.mu.Lock()
 	why := c.why
-	if c.phase < phaseHangUp {
+	if c.phase < phaseParting {
 		why = lostError(doing, err)
 	}
 	c.mu.Unlock()
@@ -309,6 +355,10 @@ func (c *Conn) ending() {
 	defer c.mu.Unlock()
 	if x := c.extra; x != nil && x.timer != nil {
 		x.timer.Stop()
+	}
+	if x := c.extra; x != nil && x.parting != nil {
+		x.parting.timer.Stop()
+		x.parting = nil
 	}
 	if c.link == nil {
 		c.scheduleLocked()

@@ -45,7 +45,9 @@ type Handler struct {
 	// r is nil for a connection that was dialled.
 	OnOpen func(c *Conn, r *http.Request)
 
-	// OnMessage is called for each message. m.Data is valid until it returns.
+	// OnMessage is called for each message. m.Data is valid until it returns. A peer's
+	// close frame is answered when it has returned for all that came before, so that
+	// the peer gets its answers, or after Limits.CloseTimeout (RFC 6455 §5.5.1).
 	OnMessage func(c *Conn, m Message)
 
 	// OnError is called before OnClose if the connection did not end with a close
@@ -658,6 +660,7 @@ func (c *Conn) workOff() {
 	}
 	returned = true
 	c.resumeFrom(pausedByBacklog)
+	c.part()
 	if end != nil {
 		c.handler.closed(c, end)
 	}

@@ -155,11 +155,23 @@ func (s *serverStream) write(p []byte) (ok bool) {
 }
 
 // leaveWriter keeps the goroutine that sends from using w again.
-func (s *serverStream) leaveWriter() (writing bool) {
+func (s *serverStream) leaveWriter() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	return s.writing
+}
+
+// breakOff is leaveWriter that does not wait for the write of the moment. That cannot
+// return meanwhile, nor can Hold then, and the handler must not have: w would be gone.
+func (s *serverStream) breakOff() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if !s.writing {
+		return
+	}
+	defer func() { recover() }() // the handler has returned all the same: see write
+	http.NewResponseController(s.w).SetWriteDeadline(longAgo)
 }
 
 // Close lets go of the stream, which ends when the handler returns. A write that
@@ -169,9 +181,7 @@ func (s *serverStream) Close() error {
 		return nil
 	}
 	s.forget()
-	if s.leaveWriter() {
-		http.NewResponseController(s.w).SetWriteDeadline(longAgo)
-	}
+	s.breakOff()
 	s.closePipes()
 	s.r.Body.Close()
 	s.movers.Wait()

@@ -72,18 +72,17 @@ func (s *Set) remove(c *Conn) bool {
 	return true
 }
 
-// leaveSets is called when the connection has ended.
+// leaveSets is called when the connection has ended, and by two goroutines if both have
+// found that out: when either returns, it has left.
 func (c *Conn) leaveSets() {
 	c.mu.Lock()
 	var sets []*Set
 	if x := c.extra; x != nil {
-		sets, x.sets = x.sets, nil
+		sets = slices.Clone(x.sets)
 	}
 	c.mu.Unlock()
 	for _, s := range sets {
-		s.mu.Lock()
-		s.remove(c)
-		s.mu.Unlock()
+		s.Remove(c)
 	}
 }
 

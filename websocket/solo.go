@@ -47,9 +47,13 @@ func (s *solo) read() bool {
 	c.awaitResume()
 	c.mu.Lock()
 	early := c.takeEarly()
+	again := early == nil && c.err == nil && c.extra != nil && c.extra.early != nil // it was paused once more
 	c.mu.Unlock()
-	if early != nil {
+	switch {
+	case early != nil:
 		return s.serveEarly(early)
+	case again:
+		return true
 	}
 	room := c.in.wanted()
 	direct := len(room) >= readBytes
@@ -59,6 +63,10 @@ func (s *solo) read() bool {
 	n, err := c.link.nc.Read(room)
 	if n > 0 {
 		c.countIn(n)
+		if !direct && c.paused.Load() != 0 { // since the read began
+			c.putAside(room[:n])
+			return true
+		}
 		mine := s.deal(room[:n], direct)
 		if mine && !direct {
 			s.resize(n, len(room))
