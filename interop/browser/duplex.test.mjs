@@ -166,8 +166,8 @@ test('by keyboard alone', async t => {
 test('without npm the page says what is missing', async t => {
   const bare = await own(t, startDemo({ args: ['--npm', '/nonexistent'] }))
   const page = await open(t, browser, `${bare.url}/duplex/`)
-  for (const via of Object.keys(families)) assert.ok(await page.getByTestId(`via-${via}`).isDisabled())
-  assert.match(await page.getByTestId('switch').innerText(), /needs npm/)
+  for (const via of Object.keys(families)) await page.locator(`[data-testid="via-${via}"]:disabled`).waitFor()
+  await page.getByTestId('switch').filter({ hasText: 'needs npm' }).waitFor()
 })
 
 test('the duplex page fits a phone and a dark room', async t => {
