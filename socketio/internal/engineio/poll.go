@@ -89,7 +89,7 @@ func (p *polling) serveGet(w http.ResponseWriter, q *request) {
 	err := p.pipe.Serve(a, q.Request)
 	s.mu.Lock()
 	p.waiting--
-	upgraded := s.polls != p
+	upgraded, parted := s.polls != p, s.phase == left
 	unheard := s.phase == failed && p.waiting == 0
 	s.mu.Unlock()
 	if unheard { // it was answered before the close packet, and no poll finds the session any more
@@ -101,6 +101,8 @@ func (p *polling) serveGet(w http.ResponseWriter, q *request) {
 		w.WriteHeader(http.StatusBadRequest)
 	case errors.Is(err, transport.ErrGone) && upgraded:
 		badRequest.answer(w, q.Request)
+	case errors.Is(err, transport.ErrGone) && parted: // while it was about to wait
+		p.answer(a, []*wire.Encoded{&s.server.words.noop})
 	case errors.Is(err, transport.ErrGone):
 		unknownSession.answer(w, q.Request)
 	}
